@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Bit arrays of any length, and sets of CPU ids made of them. No locking; the _atomic forms may
+ * race with each other on the same word.
+ */
+#pragma once
+
+#include "kernel/compiler.h"
+
+#define BITS_PER_LONG 64
+#define BITS_TO_LONGS(n) (((n) + BITS_PER_LONG - 1) / BITS_PER_LONG)
+
+static inline bool bitmap_test(const unsigned long *map, size_t bit)
+{
+	return (READ_ONCE(map[bit / BITS_PER_LONG]) >> (bit % BITS_PER_LONG)) & 1;
+}
+
+static inline void bitmap_set(unsigned long *map, size_t bit)
+{
+	map[bit / BITS_PER_LONG] |= 1ul << (bit % BITS_PER_LONG);
+}
+
+static inline void bitmap_clear(unsigned long *map, size_t bit)
+{
+	map[bit / BITS_PER_LONG] &= ~(1ul << (bit % BITS_PER_LONG));
+}
+
+static inline void bitmap_set_atomic(unsigned long *map, size_t bit)
+{
+	__atomic_or_fetch(&map[bit / BITS_PER_LONG], 1ul << (bit % BITS_PER_LONG),
+			  __ATOMIC_SEQ_CST);
+}
+
+static inline void bitmap_clear_atomic(unsigned long *map, size_t bit)
+{
+	__atomic_and_fetch(&map[bit / BITS_PER_LONG], ~(1ul << (bit % BITS_PER_LONG)),
+			   __ATOMIC_SEQ_CST);
+}
+
+/* The first set bit at or after `from`, or nbits if there is none. */
+static inline size_t bitmap_next_set(const unsigned long *map, size_t nbits, size_t from)
+{
+	while (from < nbits) {
+		unsigned long word = map[from / BITS_PER_LONG] >> (from % BITS_PER_LONG);
+
+		if (word != 0) {
+			from += (size_t)__builtin_ctzl(word);
+			return from < nbits ? from : nbits;
+		}
+		from = (from / BITS_PER_LONG + 1) * BITS_PER_LONG;
+	}
+	return nbits;
+}
+
+/* How many of the first nbits bits are set. */
+static inline size_t bitmap_weight(const unsigned long *map, size_t nbits)
+{
+	size_t weight = 0;
+
+	for (size_t bit = bitmap_next_set(map, nbits, 0); bit < nbits;
+	     bit = bitmap_next_set(map, nbits, bit + 1))
+		weight++;
+	return weight;
+}
+
+#define bitmap_for_each_set(bit, map, nbits)                                                       \
+	for (bit = bitmap_next_set(map, nbits, 0); bit < (nbits);                                  \
+	     bit = bitmap_next_set(map, nbits, bit + 1))

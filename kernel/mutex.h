@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A lock whose waiters sleep. Before the scheduler runs it only keeps its owner. */
+#pragma once
+
+#include "kernel/wait.h"
+
+struct mutex {
+	struct thread *owner;	 /* NULL when free */
+	struct wait_queue queue; /* who waits; its lock guards owner */
+	const char *name;	 /* for messages */
+	bool locked;
+};
+
+#define MUTEX_INIT(var, mutex_name)                                                                \
+	{ .queue = WAIT_QUEUE_INIT((var).queue), .name = (mutex_name) }
+
+/* Sleeps until the mutex is free and takes it. Panics if the caller owns it or may not sleep. */
+void mutex_lock(struct mutex *mutex);
+bool mutex_trylock(struct mutex *mutex);
+/* Panics unless the caller owns it. */
+void mutex_unlock(struct mutex *mutex);
+/* Whether the calling thread owns it. */
+bool mutex_is_held(const struct mutex *mutex);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The page allocator: a binary buddy system over all memory that the early allocator left, with a
+ * ledger of who owns how many pages. Any context but NMI; a spinlock with interrupts off inside.
+ * Source: Knuth, "The Art of Computer Programming" vol. 1, 2.5 (buddy system).
+ */
+#pragma once
+
+#include "arch/x86_64/memlayout.h"
+#include "kernel/list.h"
+
+enum page_owner {
+	PAGE_FREE,
+	PAGE_BOOT,    /* taken before page_init: image, tables, first chunk, modules */
+	PAGE_PGTABLE, /* page tables of the vmalloc area */
+	PAGE_HEAP,    /* kmalloc */
+	PAGE_PERCPU,  /* per-CPU chunks */
+	PAGE_VMALLOC, /* vmalloc: stacks, big buffers */
+	PAGE_TEST,    /* tests */
+	PAGE_NR_OWNERS
+};
+
+struct page {
+	struct list_node node;	/* free list, or its owner's */
+	uint8_t owner;		/* enum page_owner */
+	uint8_t order;		/* of the block this page heads */
+	uint8_t free_head;	/* heads a free block */
+	uint8_t node_id;	/* memory node */
+	uint32_t entries;	/* page tables: entries in use. heap: its own */
+};
+
+#define PAGE_MAX_ORDER 10 /* blocks of up to 2^10 pages */
+
+/* Takes over from the early allocator. Panics when there is no memory. */
+void page_init(void);
+/* 2^order pages, contents undefined (poisoned in test builds); NULL when there are none. */
+struct page *page_alloc(unsigned int order, enum page_owner owner);
+/* The same, from the given memory node first, then from any. */
+struct page *page_alloc_node(unsigned int node, unsigned int order, enum page_owner owner);
+/* Gives a block back. Panics on a page that is free already or not the head of a block. */
+void page_free(struct page *page);
+
+phys_addr_t page_to_phys(const struct page *page);
+struct page *phys_to_page(phys_addr_t pa); /* NULL if pa is not memory the allocator knows */
+void *page_address(const struct page *page); /* in the direct map */
+
+/* The ledger, in pages. */
+size_t page_count(enum page_owner owner);
+size_t page_total(void);
+const char *page_owner_name(enum page_owner owner);
+
+/*
+ * Fault injection for tests: the n-th page_alloc from now (1: the next) by owner fails, once; 0 turns
+ * it off. page_fail_pending: whether it has not fired yet.
+ */
+void page_fail_nth(enum page_owner owner, unsigned long n);
+bool page_fail_pending(void);
