@@ -14,6 +14,12 @@
 
 typedef uint64_t phys_addr_t; /* a physical byte address */
 
+#if __STDC_HOSTED__
+#include <sys/types.h>
+#else
+typedef long ssize_t;
+#endif
+
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 

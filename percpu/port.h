@@ -10,8 +10,8 @@
 #pragma once
 
 #include <stdarg.h>
-#include <sys/types.h>
 
+#include "arch/x86_64/irq.h"
 #include "arch/x86_64/percpu.h"
 #include "kernel/bitmap.h"
 #include "kernel/compiler.h"
