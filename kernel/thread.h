@@ -44,6 +44,14 @@ void preempt_enable(void);
 bool preempt_enabled(void);
 
 /*
+ * Switches threads when the tick or a reschedule request asked for it and preemption is enabled. The
+ * trap code calls it last in the dispatch of every vector above 31: after the handler and the
+ * end-of-interrupt, interrupts still off, once in_interrupt() tells of the interrupted context again
+ * (so never in a nested handler), on the interrupted thread's own stack. It may return much later.
+ */
+void thread_preempt_from_irq(void);
+
+/*
  * Whether the caller may sleep: interrupts on, preemption on, not in an interrupt, no spinlock held;
  * before the scheduler runs there is one context and it counts as one that may.
  */

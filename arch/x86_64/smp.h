@@ -37,6 +37,9 @@ void smp_call_all(void (*fn)(void *arg), void *arg);
 /* Makes that CPU look at its run queue. Returns at once. Any context. */
 void smp_send_reschedule(unsigned int cpu);
 
+/* Sends a non-maskable interrupt to another online CPU; takes no lock. Any context, panic included. */
+void smp_send_nmi(unsigned int cpu);
+
 /* Flushes [start, end) from the TLB of every online CPU and returns when all have done so; past 32
  * pages it flushes everything, global pages included. Same context rules as smp_call. */
 void tlb_flush_range(uintptr_t start, uintptr_t end);
