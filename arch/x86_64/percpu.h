@@ -41,8 +41,8 @@ extern char __per_cpu_start[], __per_cpu_end[], __per_cpu_load[];
 /* Beside others that are hardly ever written. */
 #define DEFINE_PER_CPU_READ_MOSTLY(type, name) PER_CPU_IN("..read_mostly") __typeof__(type) name
 
-/* The pointed-to type without its address space: function types drop qualifiers of their result. */
-#define PERCPU_TYPE(ptr) __typeof__(((__typeof__(*(ptr))(*)(void))0)())
+/* The pointed-to type without its address space: a cast yields a value, and values have none. */
+#define PERCPU_TYPE(ptr) __typeof__((__typeof__(*(ptr)))*(ptr))
 
 /* The ordinary address of CPU cpu's copy. cpu must be a possible CPU. */
 #define per_cpu_ptr(ptr, cpu)                                                                      \
