@@ -30,6 +30,7 @@ typedef long ssize_t;
 #define __unused __attribute__((unused))
 #define __noreturn __attribute__((noreturn))
 #define __noinline __attribute__((noinline))
+#undef __always_inline /* the host's C library has its own */
 #define __always_inline inline __attribute__((always_inline))
 #define __must_check __attribute__((warn_unused_result))
 #define __printf(fmt, args) __attribute__((format(printf, fmt, args)))
