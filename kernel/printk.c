@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The console: log lines, raw output and the test report, each written as one piece.
+ *
+ * A line is formatted on the caller's stack and written under the console lock, which is not a
+ * struct spinlock: an NMI may come while this CPU holds it, and a panic must get through whoever
+ * holds it. So the lock is a word with the holder's CPU in it. A writer that finds its own CPU there
+ * has interrupted a line: it leaves its text in `deferred`, and the interrupted writer puts that out
+ * when its own line is done. The panicking CPU does not defer and breaks the lock after a while.
+ *
+ * Needs: this CPU's GS base (from arch_percpu_early_init on) and nothing else.
+ */
+#include "kernel/printk.h"
+
+#include "arch/x86_64/irq.h"
+#include "arch/x86_64/serial.h"
+#include "arch/x86_64/smp.h"
+#include "kernel/cmdline.h"
+#include "kernel/panic.h"
+#include "kernel/printk_internal.h"
+#include "kernel/string.h"
+#include "kernel/time.h"
+
+#define LINE_SIZE 512
+#define DEFERRED_SIZE 1024
+#define PANIC_WAIT_NS 200000000ull /* for another CPU to finish its line */
+
+static unsigned int console_holder; /* CPU id + 1; 0: free */
+static unsigned int console_panic;  /* id + 1 of the CPU that panics */
+static char deferred[DEFERRED_SIZE]; /* touched only by the CPU that holds the console */
+static size_t deferred_length;
+static enum log_level max_level = LOG_INFO;
+
+enum access { ACCESS_WRITE, ACCESS_DEFER };
+
+static bool console_try(unsigned int me)
+{
+	unsigned int free = 0;
+
+	return __atomic_compare_exchange_n(&console_holder, &free, me, false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
+}
+
+/* The panicking CPU: takes the lock when it comes free in time, else without asking. */
+static enum access console_force(unsigned int me)
+{
+	uint64_t limit = time_ns() + PANIC_WAIT_NS;
+
+	while (READ_ONCE(console_holder) != me && !console_try(me) && time_ns() < limit)
+		x86_pause();
+	__atomic_store_n(&console_holder, me, __ATOMIC_RELAXED);
+	return ACCESS_WRITE;
+}
+
+/* Interrupts are off. While another CPU panics this never returns: that CPU stops us by NMI. */
+static enum access console_take(void)
+{
+	unsigned int me = smp_processor_id() + 1;
+
+	if (unlikely(READ_ONCE(console_panic) == me))
+		return console_force(me);
+	if (READ_ONCE(console_holder) == me)
+		return ACCESS_DEFER;
+	while (READ_ONCE(console_panic) != 0 || !console_try(me))
+		x86_pause();
+	return ACCESS_WRITE;
+}
+
+static void console_release(void)
+{
+	if (deferred_length > 0)
+		serial_write(COM1, deferred, deferred_length);
+	deferred_length = 0;
+	__atomic_store_n(&console_holder, 0, __ATOMIC_RELEASE);
+}
+
+/* Whole texts only: one that does not fit is dropped. */
+static void defer(const char *buf, size_t n)
+{
+	if (n > DEFERRED_SIZE - deferred_length)
+		return;
+	memcpy(deferred + deferred_length, buf, n);
+	deferred_length += n;
+}
+
+static void write_port(uint16_t port, const char *buf, size_t n)
+{
+	irqflags_t flags = irq_save();
+
+	if (console_take() == ACCESS_WRITE) {
+		serial_write(port, buf, n);
+		console_release();
+	} else if (port == COM1) {
+		defer(buf, n);
+	}
+	irq_restore(flags);
+}
+
+void console_write(const char *buf, size_t n)
+{
+	write_port(COM1, buf, n);
+}
+
+void report_write(const char *buf, size_t n)
+{
+	write_port(COM2, buf, n);
+}
+
+void console_panic_begin(void)
+{
+	unsigned int me = smp_processor_id() + 1;
+	bool broke_line = READ_ONCE(console_holder) == me;
+
+	__atomic_store_n(&console_panic, me, __ATOMIC_SEQ_CST);
+	if (broke_line)
+		console_write("\n", 1);
+}
+
+void console_printf(const char *fmt, ...)
+{
+	char text[LINE_SIZE * 2];
+	va_list args;
+	size_t n;
+
+	va_start(args, fmt);
+	n = (size_t)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (n >= sizeof(text)) { /* a cut text still ends its line */
+		n = sizeof(text) - 1;
+		text[n - 1] = '\n';
+	}
+	console_write(text, n);
+}
+
+/* Makes a line of LINE_SIZE at most: prefix, text, newline; a text too long ends in "...". */
+static size_t format_line(char *line, const char *area, const char *fmt, va_list args)
+{
+	uint64_t us = time_us();
+	size_t n = (size_t)snprintf(line, LINE_SIZE, "[%5lu.%06lu] cpu%u %s: ", us / 1000000,
+				    us % 1000000, smp_processor_id(), area);
+
+	if (n < LINE_SIZE)
+		n += (size_t)vsnprintf(line + n, LINE_SIZE - n, fmt, args);
+	if (n > LINE_SIZE - 2) {
+		n = LINE_SIZE - 2;
+		memcpy(line + n - 3, "...", 3);
+	}
+	line[n++] = '\n';
+	return n;
+}
+
+void log_vline(enum log_level level, const char *area, const char *fmt, va_list args)
+{
+	char line[LINE_SIZE];
+
+	if (level > READ_ONCE(max_level))
+		return;
+	console_write(line, format_line(line, area, fmt, args));
+}
+
+void log_line(enum log_level level, const char *area, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	log_vline(level, area, fmt, args);
+	va_end(args);
+}
+
+void log_set_level(enum log_level level)
+{
+	WRITE_ONCE(max_level, level > LOG_DEBUG ? LOG_DEBUG : level);
+}
