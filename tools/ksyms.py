@@ -7,21 +7,20 @@
     ksyms.py [--nm NM] --check ELF TABLE.S
                                       exit 0 if TABLE.S is the very table of ELF
 
-The table is part of what it describes, so the kernel is linked three times:
+The table is part of what it describes, so the kernel is linked twice:
 
-    1. ksyms.py --empty k0.S                 link all objects + k0.o  -> stage1.elf
-    2. ksyms.py stage1.elf k1.S              link all objects + k1.o  -> stage2.elf
-    3. ksyms.py stage2.elf k2.S              link all objects + k2.o  -> percpu.elf
-    4. ksyms.py --check percpu.elf k2.S      must say nothing and exit 0
+    1. ksyms.py --empty ksyms0.S             link all objects + ksyms0.o  -> stage1.elf
+    2. ksyms.py stage1.elf ksyms1.S          link all objects + ksyms1.o  -> percpu.elf
+    3. ksyms.py --check percpu.elf ksyms1.S  must say nothing and exit 0
 
-Link 2 has the table's final size, because the number of symbols and their names are those of link 1;
-so nothing moves between links 2 and 3, wherever the linker script puts .ksyms (a read-only place).
-Step 4 proves it. The .S files need no C preprocessor flags: assemble them with $(CC) -c.
+linker.ld puts .ksyms last, so that its size moves nothing; what lies in or behind it has no entry.
+Step 3 proves that nothing moved. The .S files are assembled with plain $(CC) -c.
 """
 import argparse
 import subprocess
 import sys
 
+BEHIND = {"ksym_count", "ksym_table", "ksym_names", "__ksyms_start", "__ksyms_end", "__image_end"}
 KINDS = "tTwWdDbBrRvV"  # text, weak, data, bss, read-only; absolute and debugging symbols are left out
 
 
@@ -38,10 +37,9 @@ def read_symbols(nm, elf):
             address, size, kind, name = int(fields[0], 16), 0, fields[1], fields[2]
         else:
             continue
-        if kind not in KINDS or name.startswith("."):
+        if kind not in KINDS or name.startswith(".") or name in BEHIND:
             continue
-        # Of several names for one address: a sized one, a global one, the first by name. Never a
-        # choice that depends on the address, or the number of entries could change between links.
+        # Of several names for one address: a sized one, a global one, the first by name.
         rank = (size == 0, kind.islower(), name)
         if address not in best or rank < best[address][0]:
             best[address] = (rank, size, kind, name)
@@ -82,7 +80,7 @@ def main():
         with open(args.files[1], encoding="ascii") as file:
             if file.read() != text:
                 sys.exit(f"ksyms: {args.files[1]} is not the table of {args.files[0]}: "
-                         "addresses moved between the last two links")
+                         "addresses moved between the two links")
         return
     with open(args.files[-1], "w", encoding="ascii") as file:
         file.write(text)
