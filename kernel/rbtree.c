@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Red-black trees, see rbtree.h. The two directions of every case are one piece of code here: a side
- * is a bool, child() gives the link on that side, and the mirrored case is the same with !side.
- * Missing children are NULL and count as black, so the fix-up after an erase carries the parent along.
+ * Red-black trees, see rbtree.h. The two directions of every case are one piece of code here: a
+ * side is a bool, child() gives the link on that side, and the mirrored case is the same with
+ * !side. Missing children are NULL and count as black, so the fix-up after an erase carries the
+ * parent along.
  *
- * Subtree values: linking and unlinking bring the whole path to the root up to date first; a rotation
- * then only changes the values of the two nodes it turns, as the set of nodes below the upper one
- * stays the same.
+ * Subtree values: linking and unlinking bring the whole path to the root up to date first; a
+ * rotation then only changes the values of the two nodes it turns, as the set of nodes below the
+ * upper one stays the same.
  */
 #include "kernel/rbtree.h"
 
@@ -214,8 +215,8 @@ struct rb_node *rb_last(const struct rb_root *root)
 	return outermost(root->node, RIGHT);
 }
 
-/* The neighbour in order: the nearest node below on that side, else the first ancestor that has node
- * on its other side. */
+/* The neighbour in order: the nearest node below on that side, else the first ancestor that has
+ * node on its other side. */
 static struct rb_node *neighbour(struct rb_node *node, bool side)
 {
 	struct rb_node *parent;
@@ -238,8 +239,8 @@ struct rb_node *rb_prev(const struct rb_node *node)
 	return neighbour((struct rb_node *)node, LEFT);
 }
 
-/* The number of black nodes on every path down from node, −1 if the subtree breaks a rule. Recursion
- * is as deep as the tree is high: a tree that is higher than any valid one is refused. */
+/* The number of black nodes on every path down from node, −1 if the subtree breaks a rule.
+ * Recursion is as deep as the tree is high: a tree that is higher than any valid one is refused. */
 static int black_height(const struct rb_node *node, unsigned int depth)
 {
 	int left, right;

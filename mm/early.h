@@ -16,14 +16,24 @@ void early_reserve(phys_addr_t start, phys_addr_t end);
  * power of two ≥ 1. Returns its physical address; PHYS_NONE-like ~0 when there is none.
  */
 phys_addr_t early_alloc_phys(size_t size, size_t align, phys_addr_t limit);
-/* The same, as a kernel pointer; panics with the size when there is none. Until paging_init the
- * pointer lies in the boot page tables' first GiB, afterwards in the direct map: always use it through
- * phys_to_virt of early_alloc_phys when it must outlive paging_init. */
+/* The same, as a kernel pointer; panics with the size when there is none. See early_virt. */
 void *early_alloc(size_t size, size_t align);
+/*
+ * A pointer to early memory: in the boot page tables' window on the first GiB (at KERNEL_BASE) until
+ * early_direct_map, afterwards in the direct map. What must outlive the switch is kept as a physical
+ * address, or as phys_to_virt of it.
+ */
+void *early_virt(phys_addr_t pa);
+/* paging_init says that the direct map stands. Until then only the first GiB is handed out. */
+void early_direct_map(void);
 /* Gives whole pages back. */
 void early_free(phys_addr_t start, size_t size);
 /* Bytes of usable memory in all; bytes handed out or reserved. */
 uint64_t early_total(void);
 uint64_t early_taken(void);
-/* Calls fn for each free range [start, end), rising. For page_init. */
+/* Calls fn for each range [start, end) of usable memory, of those whole pages that are still free,
+ * rising. For page_init. */
+void early_for_each_usable(void (*fn)(phys_addr_t start, phys_addr_t end));
 void early_for_each_free(void (*fn)(phys_addr_t start, phys_addr_t end));
+/* The end of the early allocator: every later add, reserve, alloc or free panics. */
+void early_close(void);

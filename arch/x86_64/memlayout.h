@@ -42,6 +42,13 @@
 #ifndef __LINKER__
 #include "kernel/compiler.h"
 
+#if __STDC_HOSTED__
+/* Host tests: where their pretended physical address 0 lies. */
+extern uintptr_t host_memory_base;
+#undef DIRECT_MAP_BASE
+#define DIRECT_MAP_BASE host_memory_base
+#endif
+
 /* The direct map's address of a physical one. */
 static inline void *phys_to_virt(phys_addr_t pa)
 {

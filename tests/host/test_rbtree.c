@@ -53,7 +53,7 @@ static void item_insert(struct rb_root *root, struct item *item)
 	while (*link != NULL) {
 		parent = *link;
 		link = item->key < rb_entry(parent, struct item, node)->key ? &parent->left
-									     : &parent->right;
+									    : &parent->right;
 	}
 	rb_insert(root, &item->node, parent, link);
 	item->in_tree = true;
