@@ -43,7 +43,8 @@ SRCS_boot := \
 
 SRCS_arch :=
 
-SRCS_mm :=
+SRCS_mm := \
+	mm/early.c
 
 SRCS_kernel := \
 	kernel/cmdline.c \
