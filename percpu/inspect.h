@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Looking at the allocator without touching it: for the monitor, statistics, tests and the replay.
- * Everything here takes copies under the locks; nothing returned points into the allocator. May sleep
- * unless it says otherwise.
+ * Everything here takes copies under the locks; nothing returned points into the allocator. May
+ * sleep unless it says otherwise.
  */
 #pragma once
 
@@ -10,83 +10,84 @@
 
 /* One chunk, copied. */
 struct pcpu_chunk_info {
-	unsigned long id;      /* number given at creation */
-	int slot;	       /* -1: the reserved chunk */
-	uintptr_t base;	       /* address of unit 0 */
-	size_t span;	       /* bytes its map covers */
-	size_t free_size;      /* bytes free */
-	size_t hint;	       /* contig_hint */
-	size_t nr_entries;     /* area map entries in use */
-	size_t map_room;       /* area map entries there is room for */
-	size_t pages_populated;/* pages of one unit that have memory */
-	size_t pages_total;    /* pages of one unit */
+	unsigned long id;	/* number given at creation */
+	int slot;		/* -1: the reserved chunk */
+	uintptr_t base;		/* address of unit 0 */
+	size_t span;		/* bytes its map covers */
+	size_t free_size;	/* bytes free */
+	size_t hint;		/* contig_hint */
+	size_t nr_entries;	/* area map entries in use */
+	size_t map_room;	/* area map entries there is room for */
+	size_t pages_populated; /* pages of one unit that have memory */
+	size_t pages_total;	/* pages of one unit */
 	bool first, reserved, immutable;
 };
 
-/* All chunks in the order of the monitor's `chunks`: by slot from 0 up, front to back, then the reserved
- * chunk. Fills up to max; returns how many there are. */
+/* All chunks in the order of the monitor's `chunks`: by slot from 0 up, front to back, then the
+ * reserved chunk. Fills up to max; returns how many there are. */
 size_t pcpu_inspect_chunks(struct pcpu_chunk_info *out, size_t max);
-/* The area map of a chunk: up to max entries into out. Returns the number of entries; -ENOENT if there
- * is no chunk of that number. */
+/* The area map of a chunk: up to max entries into out. Returns the number of entries; -ENOENT if
+ * there is no chunk of that number. */
 ssize_t pcpu_inspect_map(unsigned long id, int *out, size_t max);
 
 /* What a per-CPU pointer is. */
 enum pcpu_what {
-	PCPU_AREA,	  /* the start of a live area: the only one that may be freed */
-	PCPU_INSIDE,	  /* inside a live area */
-	PCPU_FREE,	  /* in free bytes of a chunk */
-	PCPU_STATIC,	  /* in the static area */
-	PCPU_OTHER_UNIT,  /* in a unit other than 0 of a chunk */
-	PCPU_GAP,	  /* near chunks, in none: between two, or past the last */
-	PCPU_ORDINARY,	  /* not a per-CPU pointer at all */
+	PCPU_AREA,	 /* the start of a live area: the only one that may be freed */
+	PCPU_INSIDE,	 /* inside a live area */
+	PCPU_FREE,	 /* in free bytes of a chunk */
+	PCPU_STATIC,	 /* in the static area */
+	PCPU_OTHER_UNIT, /* in a unit other than 0 of a chunk */
+	PCPU_GAP,	 /* near chunks, in none: between two, or past the last */
+	PCPU_ORDINARY,	 /* not a per-CPU pointer at all */
 	PCPU_NULL,
 };
 
 struct pcpu_where {
 	enum pcpu_what what;
-	unsigned long chunk;   /* number of the chunk, or of the nearest below for PCPU_GAP */
-	bool has_chunk;	       /* whether chunk means anything */
-	unsigned int cpu;      /* PCPU_OTHER_UNIT: whose unit */
-	size_t offset;	       /* of ptr in the chunk's unit */
-	size_t area_offset;    /* AREA, INSIDE, FREE: where the map entry starts */
-	size_t area_length;    /* … and its length */
-	bool populated;	       /* whether the byte at ptr has memory */
+	unsigned long chunk; /* number of the chunk, or of the nearest below for PCPU_GAP */
+	bool has_chunk;	     /* whether chunk means anything */
+	unsigned int cpu;    /* PCPU_OTHER_UNIT: whose unit */
+	size_t offset;	     /* of ptr in the chunk's unit */
+	size_t area_offset;  /* AREA, INSIDE, FREE: where the map entry starts */
+	size_t area_length;  /* … and its length */
+	bool populated;	     /* whether the byte at ptr has memory */
 };
 
 /* Any context but NMI. */
 void pcpu_where(const void __percpu *ptr, struct pcpu_where *out);
 /* One line of text that says what ptr is and what it is near; for messages. */
-void pcpu_where_text(const void __percpu *ptr, const struct pcpu_where *where, char *buf, size_t size);
+void pcpu_where_text(const void __percpu *ptr, const struct pcpu_where *where, char *buf,
+		     size_t size);
 
 /* How a request went. */
 struct pcpu_result {
-	const char *error; /* NULL: it succeeded; else why not, without the numbers */
-	char text[160];	   /* the whole message, as the warning has it */
-	bool warned;	   /* bad input: __alloc_percpu or free_percpu would have warned */
+	const char *error;	 /* NULL: it succeeded; else why not, without the numbers */
+	char text[160];		 /* the whole message, as the warning has it */
+	bool warned;		 /* bad input: __alloc_percpu or free_percpu would have warned */
 	struct pcpu_where where; /* the area (alloc: as made; free: as it was) */
 };
 
-/* As __alloc_percpu, __alloc_reserved_percpu and free_percpu, but report instead of warning. Counted in
- * the statistics as usual. */
+/* As __alloc_percpu, __alloc_reserved_percpu and free_percpu, but report instead of warning.
+ * Counted in the statistics as usual. */
 void __percpu *pcpu_try_alloc(size_t size, size_t align, bool reserved, struct pcpu_result *result);
 void pcpu_try_free(void __percpu *ptr, struct pcpu_result *result);
 
 /* Counters since boot and levels now, recomputable by the checker. */
 struct pcpu_stats {
-	unsigned long allocs, frees;		/* that succeeded */
-	unsigned long alloc_failures;		/* out of memory */
-	unsigned long bad_allocs, bad_frees;	/* refused as bad input */
-	unsigned long chunks_made, chunks_freed;/* chunks_made counts the first one(s) */
-	unsigned long live_areas;		/* now; without static areas */
-	unsigned long live_bytes;		/* now; map bytes in use, without static areas */
-	unsigned long populated_pages;		/* now; of one unit, over all chunks */
-	unsigned long peak_pages;		/* most of the above since boot or pcpu_stats_reset_peak */
-	unsigned long pages_owned;		/* now; pages of the page allocator, over all units */
-	unsigned long meta_bytes;		/* now; heap bytes asked for by the allocator */
+	unsigned long allocs, frees;		 /* that succeeded */
+	unsigned long alloc_failures;		 /* out of memory */
+	unsigned long bad_allocs, bad_frees;	 /* refused as bad input */
+	unsigned long chunks_made, chunks_freed; /* chunks_made counts the first one(s) */
+	unsigned long live_areas;		 /* now; without static areas */
+	unsigned long live_bytes;		 /* now; map bytes in use, without static areas */
+	unsigned long populated_pages;		 /* now; of one unit, over all chunks */
+	unsigned long peak_pages;  /* most of the above since boot or pcpu_stats_reset_peak */
+	unsigned long pages_owned; /* now; pages of the page allocator, over all units */
+	unsigned long meta_bytes;  /* now; heap bytes asked for by the allocator */
 	unsigned long map_growths;
 	unsigned long reclaim_runs;
-	unsigned long scans, entries_touched;	/* area map scans, entries they looked at */
-	unsigned long chunks_visited;		/* chunks looked at by searches */
+	unsigned long scans, entries_touched; /* area map scans, entries they looked at */
+	unsigned long chunks_visited;	      /* chunks looked at by searches */
 };
 /* Any context but NMI. */
 void pcpu_stats_get(struct pcpu_stats *out);

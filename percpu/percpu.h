@@ -10,7 +10,8 @@
  *	this_cpu_add(s->bytes, n);
  *	free_percpu(s);
  *
- * Static definitions and this_cpu_ accessors: arch/x86_64/percpu.h, which the port header brings in.
+ * Static definitions and this_cpu_ accessors: arch/x86_64/percpu.h, which the port header brings
+ *in.
  */
 #pragma once
 
@@ -29,7 +30,8 @@ void __percpu *__alloc_percpu(size_t size, size_t align);
 /* The same from the reserved area of the first chunk; as __alloc_percpu if there is none. */
 void __percpu *__alloc_reserved_percpu(size_t size, size_t align);
 
-#define alloc_percpu(type) ((__typeof__(type) __percpu *)__alloc_percpu(sizeof(type), _Alignof(type)))
+#define alloc_percpu(type) \
+	((__typeof__(type) __percpu *)__alloc_percpu(sizeof(type), _Alignof(type)))
 
 /*
  * Gives an area back. NULL does nothing. Anything that is not the start of a live area is refused:
@@ -49,23 +51,28 @@ typedef struct page *(*pcpu_get_page_fn)(unsigned int cpu, size_t n);
 typedef void (*pcpu_populate_pte_fn)(uintptr_t addr);
 
 /*
- * Makes the first chunk. get_page(cpu, n) returns the n-th page of a CPU's unit, NULL at the end; the
- * pages of the static area hold its initial data already. Sizes in bytes; unit_size and dyn_size may be
- * -1 for automatic. base_addr NULL: the pages are mapped into an early address range, page tables made
- * by populate_pte, called for each page address; else the caller has mapped all units there and the
- * chunk is immutable. Returns the unit size. Panics on wrong arguments, naming argument and layout.
+ * Makes the first chunk. get_page(cpu, n) returns the n-th page of a CPU's unit, NULL at the end;
+ * the pages of the static area hold its initial data already. Sizes in bytes; unit_size and
+ * dyn_size may be -1 for automatic. base_addr NULL: the pages are mapped into an early address
+ * range, page tables made by populate_pte, called for each page address; else the caller has mapped
+ * all units there and the chunk is immutable. Returns the unit size. Panics on wrong arguments,
+ * naming argument and layout.
  */
 size_t pcpu_setup_first_chunk(pcpu_get_page_fn get_page, size_t static_size, size_t reserved_size,
 			      ssize_t unit_size, ssize_t dyn_size, void *base_addr,
 			      pcpu_populate_pte_fn populate_pte);
 
+/* Chooses the engine that keeps the books of all chunks, by name; "areamap" if never called. Before
+ * pcpu_setup_first_chunk. False for an unknown name (nothing changed). */
+bool pcpu_engine_select(const char *name);
+
 /* Address of unit 0 of the first chunk. */
 extern char *pcpu_base_addr;
 /* Bytes from one unit to the next; 0 before set-up. */
 extern size_t pcpu_unit_size;
-/* A CPU's unit number, for possible CPUs, as the port laid them out (port_cpu_unit). */
+/* How many units a chunk has: one per possible CPU. */
 extern unsigned int pcpu_nr_units;
 
-/* The reclaim worker's body: destroys surplus free chunks. The port calls it from its deferred work,
- * after port_reclaim_schedule. May sleep; takes the allocation mutex. */
+/* The reclaim worker's body: destroys surplus free chunks. The port calls it from its deferred
+ * work, after port_reclaim_schedule. May sleep; takes the allocation mutex. */
 void pcpu_reclaim(void);

@@ -26,6 +26,9 @@ struct page; /* one physical page; percpu/ never looks inside */
 /* ---- Pages: sleep. ---- */
 /* A page for CPU cpu's unit, from its memory node; contents undefined. NULL when out of memory. */
 struct page *port_page_alloc(unsigned int cpu);
+/* Pages that port_page_alloc has given and port_page_free has not got back. Any context. For
+ * checks. */
+size_t port_pages_owned(void);
 /* Gives it back. Nothing maps it any more and every TLB was flushed. */
 void port_page_free(struct page *page);
 phys_addr_t port_page_to_phys(const struct page *page); /* any context */
@@ -43,9 +46,13 @@ int port_map(uintptr_t addr, struct page *const *pages, size_t n);
 void port_unmap(uintptr_t addr, size_t n);
 /* After mapping a range: whatever this machine needs before it is used (x86: nothing). */
 void port_flush_map(uintptr_t start, uintptr_t end);
-/* After unmapping: returns when no CPU uses an old translation of [start, end); frees empty tables. */
+/* After unmapping: returns when no CPU uses an old translation of [start, end); frees empty tables.
+ */
 void port_flush_unmap(uintptr_t start, uintptr_t end);
-/* What the page tables say is mapped at addr: a physical address, or ~0. Any context. For checks. */
+/* Memory for good before the heap is up, zeroed; panics when there is none. Set-up only. */
+void *port_early_alloc(size_t size);
+/* What the page tables say is mapped at addr: a physical address, or ~0. Any context. For checks.
+ */
 phys_addr_t port_lookup(uintptr_t addr);
 
 /* ---- Heap: sleep; never called under the spinlock. ---- */
@@ -53,13 +60,13 @@ void *port_zalloc(size_t size); /* zeroed; NULL when out of memory and before th
 void port_free(void *ptr, size_t size);
 
 /* ---- Locks. pcpu_alloc_mutex, then pcpu_lock. ---- */
-void port_mutex_lock(void);   /* sleeps */
+void port_mutex_lock(void); /* sleeps */
 void port_mutex_unlock(void);
-bool port_mutex_held(void);   /* by the caller */
-irqflags_t port_lock(void);   /* spinlock, interrupts off */
+bool port_mutex_held(void);	    /* by the caller */
+irqflags_t port_lock(void);	    /* spinlock, interrupts off */
 void port_unlock(irqflags_t flags); /* interrupts back as they were at port_lock */
-bool port_lock_held(void);    /* by this CPU */
-bool port_may_sleep(void);    /* whether the caller may take the mutex */
+bool port_lock_held(void);	    /* by this CPU */
+bool port_may_sleep(void);	    /* whether the caller may take the mutex */
 
 /* ---- Deferred work. ---- */
 /* Makes pcpu_reclaim run soon in a sleeping context. Any context; never under the spinlock. */
@@ -68,9 +75,11 @@ void port_reclaim_schedule(void);
 void port_reclaim_wait(void);
 
 /* ---- CPUs ---- */
-/* Unit number of a possible CPU: a bijection from the possible CPUs to 0 … count-1. Asked during set-up. */
+/* Unit number of a possible CPU: a bijection from the possible CPUs to 0 … count-1. Asked during
+ * set-up. */
 unsigned int port_cpu_unit(unsigned int cpu);
-/* Told once units exist: pcpu pointers of CPU cpu are at this offset from now on. Points GS bases. */
+/* Told once units exist: pcpu pointers of CPU cpu are at this offset from now on. Points GS bases.
+ */
 void port_set_offset(unsigned int cpu, uintptr_t offset);
 
 /* ---- Report ---- */
@@ -80,6 +89,6 @@ void port_warn(uintptr_t caller, const char *fmt, ...) __printf(2, 3);
 void port_info(const char *fmt, ...) __printf(1, 2);
 void port_panic(const char *fmt, ...) __printf(1, 2) __noreturn;
 int port_format(char *buf, size_t size, const char *fmt, ...) __printf(3, 4); /* as snprintf */
-uint64_t port_time_ms(void); /* for rate limits */
+uint64_t port_time_ms(void);						      /* for rate limits */
 /* Whether addr is an address that ordinary kernel pointers have (for messages only). */
 bool port_is_kernel_address(uintptr_t addr);
