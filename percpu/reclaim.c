@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Reclaim: gives surplus free chunks back. One wholly free chunk stays, so that a workload that
+ * goes up and down by an area does not make and destroy a chunk each time.
+ *
+ * The mutex is held over all of it: a chunk that is being taken apart can't be populated meanwhile.
+ */
+#include "percpu/percpu_internal.h"
+
+void pcpu_reclaim(void)
+{
+	struct list_node surplus = LIST_INIT(surplus);
+	struct pcpu_chunk *chunk, *next;
+	unsigned long destroyed = 0;
+	irqflags_t flags;
+
+	port_mutex_lock();
+	flags = port_lock();
+	pcpu_chunks_unlink_surplus(&surplus);
+	pcpu_counters.reclaim_runs++;
+	port_unlock(flags);
+
+	list_for_each_entry_safe (chunk, next, &surplus, node) {
+		pcpu_chunk_destroy(chunk);
+		destroyed++;
+	}
+	flags = port_lock();
+	pcpu_counters.chunks_freed += destroyed;
+	port_unlock(flags);
+	port_mutex_unlock();
+}
+
+unsigned long pcpu_sync(void)
+{
+	port_reclaim_wait();
+	return READ_ONCE(pcpu_counters.chunks_freed);
+}
