@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Allocation and free: the way of a request.
+ *
+ *	check ──► mutex ──► search slots ──► found ──► populate ──► zero on every CPU ──► pointer
+ *	                    ▲    │    │                    └► failed: undo, NULL
+ *	                    │    │    └► a chunk's books are full: grow them, unlocked, and search
+ *anew └────┴► none: make a chunk, once, and search anew
+ *
+ * The search holds the spinlock; growing and making drop it, and whatever was seen before is then
+ * forgotten, since frees may have moved anything. A chunk whose books cannot grow is passed over
+ *for the rest of the request. Free is the spinlock only, so it works in interrupt handlers.
+ */
+#include "percpu/percpu_internal.h"
+
+struct request {
+	size_t size, align;
+	bool reserved;
+	unsigned long serial;	  /* tells this request from all others (A) */
+	struct pcpu_chunk *chunk; /* found: the chunk; books full: whose */
+	struct pcpu_grant grant;
+};
+
+enum outcome { FOUND, BOOKS_FULL, NOT_FOUND };
+
+struct pcpu_stats pcpu_counters;
+
+void *pcpu_mem_alloc(size_t size)
+{
+	void *mem;
+
+	if (!port_mutex_held() || port_lock_held())
+		port_panic("heap use with the mutex free or the spinlock held");
+	mem = port_zalloc(size);
+	if (mem)
+		pcpu_counters.meta_bytes += size;
+	return mem;
+}
+
+void pcpu_mem_free(void *ptr, size_t size)
+{
+	if (!ptr)
+		return;
+	if (!port_mutex_held() || port_lock_held())
+		port_panic("heap use with the mutex free or the spinlock held");
+	pcpu_counters.meta_bytes -= size;
+	port_free(ptr, size);
+}
+
+static void count_area(struct pcpu_chunk *chunk, ssize_t sign, size_t length)
+{
+	chunk->nr_areas += (size_t)sign;
+	pcpu_counters.live_areas += (size_t)sign;
+	pcpu_counters.live_bytes += (size_t)sign * length;
+}
+
+/* Tries one chunk. A failed try may move the chunk to another slot. */
+static enum outcome try_chunk(struct request *req, struct pcpu_chunk *chunk)
+{
+	bool fits;
+
+	pcpu_counters.chunks_visited++;
+	if (chunk->space.hint < req->size || chunk->passed_over == req->serial)
+		return NOT_FOUND;
+	req->chunk = chunk;
+	if (pcpu_engine->grow_bytes(&chunk->space) > 0)
+		return BOOKS_FULL;
+	fits = pcpu_engine->alloc(&chunk->space, req->size, req->align, &req->grant);
+	pcpu_chunk_relocate(chunk);
+	if (!fits)
+		return NOT_FOUND;
+	count_area(chunk, 1, req->grant.length + req->grant.donated);
+	pcpu_counters.allocs++;
+	return FOUND;
+}
+
+static enum outcome search(struct request *req)
+{
+	if (req->reserved)
+		return try_chunk(req, pcpu_reserved_chunk);
+	for (unsigned int slot = pcpu_slot_of(req->size); slot < pcpu_nr_slots; slot++) {
+		struct pcpu_chunk *chunk, *next;
+
+		list_for_each_entry_safe (chunk, next, &pcpu_slots[slot], node) {
+			enum outcome outcome = try_chunk(req, chunk);
+
+			if (outcome != NOT_FOUND)
+				return outcome;
+		}
+	}
+	return NOT_FOUND;
+}
+
+/* Moves a chunk's books to larger memory; out of memory: the chunk is passed over. */
+static void grow_books(struct request *req)
+{
+	struct pcpu_chunk *chunk = req->chunk;
+	size_t bytes = pcpu_engine->grow_bytes(&chunk->space), old_bytes;
+	void *mem = pcpu_mem_alloc(bytes), *old;
+	irqflags_t flags;
+
+	if (!mem) {
+		chunk->passed_over = req->serial;
+		return;
+	}
+	flags = port_lock();
+	old = pcpu_engine->grow(&chunk->space, mem, bytes, &old_bytes);
+	pcpu_counters.map_growths++;
+	port_unlock(flags);
+	pcpu_mem_free(old, old_bytes);
+}
+
+/* Puts a new chunk into circulation; false when out of memory. */
+static bool make_chunk(void)
+{
+	struct pcpu_chunk *chunk = pcpu_chunk_create();
+	irqflags_t flags;
+
+	if (!chunk)
+		return false;
+	flags = port_lock();
+	pcpu_chunk_insert(chunk);
+	pcpu_counters.chunks_made++;
+	port_unlock(flags);
+	return true;
+}
+
+/* Finds room for the request, growing books and making one chunk as needed. *made: a chunk was. */
+static bool find_area(struct request *req, bool *made)
+{
+	static unsigned long last_serial; /* (A) */
+
+	req->serial = ++last_serial;
+	*made = false;
+	for (;;) {
+		irqflags_t flags = port_lock();
+		enum outcome outcome = search(req);
+
+		port_unlock(flags);
+		if (outcome == FOUND)
+			return true;
+		if (outcome == BOOKS_FULL) {
+			grow_books(req);
+			continue;
+		}
+		if (req->reserved || *made || !make_chunk())
+			return false;
+		*made = true;
+	}
+}
+
+static void undo_area(struct request *req)
+{
+	irqflags_t flags = port_lock();
+	size_t free_before = req->chunk->space.free_size;
+
+	pcpu_engine->undo(&req->chunk->space, &req->grant);
+	count_area(req->chunk, -1, req->chunk->space.free_size - free_before);
+	pcpu_counters.allocs--;
+	pcpu_chunk_relocate(req->chunk);
+	port_unlock(flags);
+}
+
+static void zero_area(const struct request *req)
+{
+	for (unsigned int unit = 0; unit < pcpu_nr_units; unit++)
+		memset(pcpu_unit_address(req->chunk, pcpu_cpu_of[unit], req->grant.offset), 0,
+		       req->size);
+}
+
+/* Mutex held: finds, populates and zeroes. False when out of memory, with everything as before. */
+static bool serve(struct request *req, bool *made)
+{
+	size_t first, end;
+
+	if (!find_area(req, made))
+		return false;
+	first = req->grant.offset / PAGE_SIZE;
+	end = PFN_UP(req->grant.offset + req->size);
+	if (pcpu_populate(req->chunk, first, end) != 0) {
+		undo_area(req);
+		return false;
+	}
+	zero_area(req);
+	return true;
+}
+
+static void __percpu *finish(const struct request *req, struct pcpu_result *result)
+{
+	uintptr_t addr = (uintptr_t)req->chunk->base + req->grant.offset;
+
+	result->error = NULL;
+	result->where = (struct pcpu_where){.what = PCPU_AREA,
+					    .chunk = req->chunk->id,
+					    .has_chunk = true,
+					    .offset = req->grant.offset,
+					    .area_offset = req->grant.offset,
+					    .area_length = req->grant.length,
+					    .populated = true};
+	return pcpu_addr_to_ptr(addr);
+}
+
+static const char illegal_size[] = "illegal size or align";
+
+/* Why a request may not even start; NULL if it may. */
+static const char *request_refused(size_t size, size_t align)
+{
+	if (size == 0 || size > PCPU_MIN_UNIT_SIZE || !is_power_of_2(align) || align > PAGE_SIZE)
+		return illegal_size;
+	if (pcpu_unit_size == 0)
+		return "no first chunk yet";
+	if (!port_may_sleep())
+		return "allocation from a context that must not sleep";
+	if (port_mutex_held())
+		return "allocation entered again from inside an allocation";
+	return NULL;
+}
+
+static void count_failure(unsigned long *counter)
+{
+	irqflags_t flags = port_lock();
+
+	(*counter)++;
+	port_unlock(flags);
+}
+
+static void __percpu *refuse_alloc(size_t size, size_t align, const char *why,
+				   struct pcpu_result *result)
+{
+	count_failure(&pcpu_counters.bad_allocs);
+	result->error = why;
+	result->warned = true;
+	if (why == illegal_size)
+		port_format(result->text, sizeof(result->text),
+			    "illegal size %zu or align %zu: size is 1 to %zu, align a power of two "
+			    "up to %zu",
+			    size, align, PCPU_MIN_UNIT_SIZE, PAGE_SIZE);
+	else
+		port_format(result->text, sizeof(result->text), "size %zu align %zu: %s", size,
+			    align, why);
+	return NULL;
+}
+
+static void __percpu *alloc_failed(const struct request *req, struct pcpu_result *result)
+{
+	count_failure(&pcpu_counters.alloc_failures);
+	result->error = "out of memory";
+	port_format(result->text, sizeof(result->text),
+		    "out of memory: no %s for size %zu align %zu",
+		    req->reserved ? "room in the reserved area" : "chunk or page", req->size,
+		    req->align);
+	return NULL;
+}
+
+void __percpu *pcpu_try_alloc(size_t size, size_t align, bool reserved, struct pcpu_result *result)
+{
+	const char *refused = request_refused(size, align);
+	struct request req = {.size = size, .align = align};
+	bool served, made;
+
+	result->warned = false;
+	if (refused)
+		return refuse_alloc(size, align, refused, result);
+	port_mutex_lock();
+	req.reserved = reserved && pcpu_reserved_chunk;
+	served = serve(&req, &made);
+	port_mutex_unlock();
+	if (served)
+		return finish(&req, result);
+	if (made)
+		port_reclaim_schedule();
+	return alloc_failed(&req, result);
+}
+
+/* Frees the area ptr starts, and says whether that leaves surplus chunks. (L) held. */
+static bool free_locked(void __percpu *ptr, struct pcpu_result *result, bool *surplus)
+{
+	struct pcpu_chunk *chunk = pcpu_where_locked(ptr, &result->where);
+	size_t length;
+
+	*surplus = false;
+	if (!chunk) {
+		pcpu_counters.bad_frees++;
+		return false;
+	}
+	length = pcpu_engine->free(&chunk->space, result->where.offset);
+	count_area(chunk, -1, length);
+	pcpu_counters.frees++;
+	pcpu_chunk_relocate(chunk);
+	*surplus = chunk->space.free_size == chunk->space.span && pcpu_chunks_surplus();
+	return true;
+}
+
+void pcpu_try_free(void __percpu *ptr, struct pcpu_result *result)
+{
+	irqflags_t flags;
+	bool freed, surplus;
+
+	result->error = NULL;
+	result->warned = false;
+	if (!ptr)
+		return;
+	flags = port_lock();
+	freed = free_locked(ptr, result, &surplus);
+	port_unlock(flags);
+	if (!freed) {
+		result->error = "not the start of a live area";
+		result->warned = true;
+		pcpu_where_text(ptr, &result->where, result->text, sizeof(result->text));
+	}
+	if (surplus)
+		port_reclaim_schedule();
+}
+
+/* At most this many warnings a second: a bad caller in a loop must not drown the log. */
+#define WARNINGS_PER_SECOND 10
+
+/* Whether one more warning may be printed now; *missed: how many were not since the last. */
+static bool warning_allowed(unsigned long *missed)
+{
+	static uint64_t second; /* (L), like the two below */
+	static unsigned int printed;
+	static unsigned long suppressed;
+	uint64_t now = port_time_ms() / 1000;
+	irqflags_t flags = port_lock();
+	bool allowed;
+
+	if (now != second)
+		printed = 0;
+	second = now;
+	allowed = printed < WARNINGS_PER_SECOND;
+	if (allowed) {
+		printed++;
+		*missed = suppressed;
+		suppressed = 0;
+	} else {
+		suppressed++;
+	}
+	port_unlock(flags);
+	return allowed;
+}
+
+static void warn_refused(uintptr_t caller, const char *what, const struct pcpu_result *result)
+{
+	unsigned long missed;
+
+	if (!result->warned || !warning_allowed(&missed))
+		return;
+	if (missed > 0)
+		port_info("%lu warnings like the next were left out", missed);
+	port_warn(caller, "%s: %s", what, result->text);
+}
+
+void __percpu *__alloc_percpu(size_t size, size_t align)
+{
+	struct pcpu_result result;
+	void __percpu *ptr = pcpu_try_alloc(size, align, false, &result);
+
+	if (!ptr)
+		warn_refused(CALLER(), "alloc_percpu", &result);
+	return ptr;
+}
+
+void __percpu *__alloc_reserved_percpu(size_t size, size_t align)
+{
+	struct pcpu_result result;
+	void __percpu *ptr = pcpu_try_alloc(size, align, true, &result);
+
+	if (!ptr)
+		warn_refused(CALLER(), "alloc_reserved_percpu", &result);
+	return ptr;
+}
+
+void free_percpu(void __percpu *ptr)
+{
+	struct pcpu_result result;
+
+	pcpu_try_free(ptr, &result);
+	if (result.error)
+		warn_refused(CALLER(), "free_percpu", &result);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a pointer is: the start of a live area, or one of the many things that it may be instead.
+ * Free asks here before it touches anything, so a bad pointer is refused with a name for what it
+ * is.
+ */
+#include "percpu/percpu_internal.h"
+
+/* The part of the first chunk that manages an offset; other chunks have one part. */
+static struct pcpu_chunk *part_of(struct pcpu_chunk *chunk, size_t offset)
+{
+	if (chunk->first && pcpu_reserved_chunk && offset < pcpu_reserved_chunk->space.span)
+		return pcpu_reserved_chunk;
+	return chunk;
+}
+
+struct pcpu_chunk *pcpu_unit_find(uintptr_t addr, unsigned int *cpu, size_t *offset)
+{
+	struct pcpu_chunk *chunk = pcpu_chunk_below(addr);
+	uintptr_t base = (uintptr_t)pcpu_base_addr;
+
+	if (!chunk || addr - (uintptr_t)chunk->base >= pcpu_chunk_bytes()) {
+		chunk = pcpu_reserved_chunk; /* stands in for a dynamic part that there is not */
+		if (!chunk || addr < base || addr - base >= pcpu_chunk_bytes())
+			return NULL;
+	}
+	addr -= (uintptr_t)chunk->base;
+	*cpu = pcpu_cpu_of[addr / pcpu_unit_size];
+	*offset = addr % pcpu_unit_size;
+	return part_of(chunk, *offset);
+}
+
+/* ptr lies in unit 0 of the chunk's range: static, an area, free, or past what the chunk manages.
+ */
+static struct pcpu_chunk *classify_offset(struct pcpu_chunk *chunk, struct pcpu_where *out)
+{
+	struct pcpu_area area;
+
+	if (chunk->first && out->offset < pcpu_static_size) {
+		out->what = PCPU_STATIC;
+		out->populated = true;
+		return NULL;
+	}
+	if (out->offset >= chunk->space.span) {
+		out->what = PCPU_GAP;
+		return NULL;
+	}
+	pcpu_engine->find(&chunk->space, out->offset, &area);
+	out->area_offset = area.offset;
+	out->area_length = area.length;
+	out->populated = pcpu_page_populated(chunk, out->offset / PAGE_SIZE);
+	if (!area.used)
+		out->what = PCPU_FREE;
+	else if (area.offset < chunk->start)
+		out->what = PCPU_STATIC;
+	else
+		out->what = area.offset == out->offset ? PCPU_AREA : PCPU_INSIDE;
+	return out->what == PCPU_AREA ? chunk : NULL;
+}
+
+/* addr is in no chunk: near one, or nowhere near any. */
+static void classify_outside(uintptr_t ptr, uintptr_t addr, struct pcpu_where *out)
+{
+	struct pcpu_chunk *below = pcpu_chunk_below(addr);
+
+	if (below) {
+		out->has_chunk = true;
+		out->chunk = below->id;
+	}
+	out->what = port_is_kernel_address(ptr) || !port_is_kernel_address(addr) ? PCPU_ORDINARY
+										 : PCPU_GAP;
+}
+
+struct pcpu_chunk *pcpu_where_locked(const void __percpu *ptr, struct pcpu_where *out)
+{
+	uintptr_t addr = pcpu_ptr_to_addr(ptr);
+	unsigned int cpu;
+	struct pcpu_chunk *chunk;
+
+	*out = (struct pcpu_where){.what = PCPU_NULL};
+	if (!ptr)
+		return NULL;
+	chunk = pcpu_unit_find(addr, &cpu, &out->offset);
+	if (!chunk) {
+		classify_outside((uintptr_t)ptr, addr, out);
+		return NULL;
+	}
+	out->has_chunk = true;
+	out->chunk = chunk->id;
+	out->cpu = cpu;
+	if (pcpu_unit_of[cpu] != 0) {
+		out->what = PCPU_OTHER_UNIT;
+		return NULL;
+	}
+	return classify_offset(chunk, out);
+}
+
+void pcpu_where(const void __percpu *ptr, struct pcpu_where *out)
+{
+	irqflags_t flags;
+
+	*out = (struct pcpu_where){.what = ptr ? PCPU_ORDINARY : PCPU_NULL};
+	if (pcpu_unit_size == 0)
+		return;
+	flags = port_lock();
+	pcpu_where_locked(ptr, out);
+	port_unlock(flags);
+}
+
+void pcpu_where_text(const void __percpu *ptr, const struct pcpu_where *w, char *buf, size_t size)
+{
+	uintptr_t p = (uintptr_t)ptr;
+
+	switch (w->what) {
+	case PCPU_AREA:
+		port_format(buf, size,
+			    "0x%lx is the live area of %zu bytes at offset %zu of chunk %lu", p,
+			    w->area_length, w->area_offset, w->chunk);
+		break;
+	case PCPU_INSIDE:
+		port_format(
+			buf, size,
+			"0x%lx is inside an area: the one of %zu bytes at offset %zu of chunk %lu",
+			p, w->area_length, w->area_offset, w->chunk);
+		break;
+	case PCPU_FREE:
+		port_format(
+			buf, size,
+			"0x%lx is already free: in the free %zu bytes at offset %zu of chunk %lu",
+			p, w->area_length, w->area_offset, w->chunk);
+		break;
+	case PCPU_STATIC:
+		port_format(
+			buf, size,
+			"0x%lx is in the static area, at offset %zu of its %zu bytes in chunk %lu",
+			p, w->offset, pcpu_static_size, w->chunk);
+		break;
+	case PCPU_OTHER_UNIT:
+		port_format(buf, size,
+			    "0x%lx is in CPU %u's unit of chunk %lu, at offset %zu: not a per-CPU "
+			    "pointer",
+			    p, w->cpu, w->chunk, w->offset);
+		break;
+	case PCPU_GAP:
+		port_format(buf, size,
+			    "0x%lx is in a gap, in no chunk; the nearest below is chunk %lu%s", p,
+			    w->chunk, w->has_chunk ? "" : " (none)");
+		break;
+	case PCPU_ORDINARY:
+		port_format(buf, size,
+			    "0x%lx is an ordinary pointer or none, not a per-CPU pointer", p);
+		break;
+	case PCPU_NULL:
+		port_format(buf, size, "NULL is no area");
+		break;
+	}
+}
