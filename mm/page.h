@@ -22,22 +22,34 @@ enum page_owner {
 
 struct page {
 	struct list_node node;	/* free list, or its owner's */
-	uint8_t owner;		/* enum page_owner */
-	uint8_t order;		/* of the block this page heads */
-	uint8_t free_head;	/* heads a free block */
+	uint8_t owner;		/* enum page_owner, in the head; PAGE_NR_OWNERS: no memory there */
+	uint8_t order;		/* of the block this page heads, PAGE_NOT_HEAD inside a block */
+	uint8_t free_head : 1;	/* heads a free block */
+	uint8_t poisoned : 1;	/* free and filled with PAGE_POISON (test builds) */
 	uint8_t node_id;	/* memory node */
 	uint32_t entries;	/* page tables: entries in use. heap: its own */
+	uint64_t heap_map;	/* heap: objects in use, a bit each */
 };
 
 #define PAGE_MAX_ORDER 10 /* blocks of up to 2^10 pages */
+#define PAGE_NOT_HEAD 0xff
+#define PAGE_MAX_NODES 16 /* memory nodes with free lists of their own; higher ids share the last */
+#define PAGE_POISON 0xd1efa11ed1efa11e /* every eight bytes of a free page in test builds */
 
-/* Takes over from the early allocator. Panics when there is no memory. */
+/*
+ * Makes the array of struct page with memory from the early allocator, every page owned by PAGE_BOOT,
+ * so that phys_to_page works before page_init. After acpi_init. Panics when there is no memory.
+ */
+void page_array_init(void);
+/* Takes over from the early allocator, and makes the array if nobody has. Panics when there is no
+ * memory. */
 void page_init(void);
 /* 2^order pages, contents undefined (poisoned in test builds); NULL when there are none. */
 struct page *page_alloc(unsigned int order, enum page_owner owner);
 /* The same, from the given memory node first, then from any. */
 struct page *page_alloc_node(unsigned int node, unsigned int order, enum page_owner owner);
-/* Gives a block back. Panics on a page that is free already or not the head of a block. */
+/* Gives a block back. Panics on a page that is free already, not the head of a block, or taken before
+ * page_init; in test builds page_alloc panics when a free page was written to. */
 void page_free(struct page *page);
 
 phys_addr_t page_to_phys(const struct page *page);
@@ -48,10 +60,14 @@ void *page_address(const struct page *page); /* in the direct map */
 size_t page_count(enum page_owner owner);
 size_t page_total(void);
 const char *page_owner_name(enum page_owner owner);
+/* Free blocks of that order, on all nodes. */
+size_t page_free_blocks(unsigned int order);
+/* Whether free lists, struct pages and ledger agree. Reads every struct page: for tests. */
+bool page_check(void);
 
 /*
  * Fault injection for tests: the n-th page_alloc from now (1: the next) by owner fails, once; 0 turns
- * it off. page_fail_pending: whether it has not fired yet.
+ * it off. page_fail_pending: whether one of any owner has not fired yet.
  */
 void page_fail_nth(enum page_owner owner, unsigned long n);
 bool page_fail_pending(void);
