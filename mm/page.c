@@ -276,6 +276,7 @@ struct page *page_alloc_node(unsigned int node, unsigned int order, enum page_ow
 		return NULL;
 	page->entries = 0;
 	page->heap_map = 0;
+	page->heap_shift = 0;
 	block_check_poison(page, order);
 	return page;
 }

@@ -25,10 +25,11 @@ struct page {
 	uint8_t owner;		/* enum page_owner, in the head; PAGE_NR_OWNERS: no memory there */
 	uint8_t order;		/* of the block this page heads, PAGE_NOT_HEAD inside a block */
 	uint8_t free_head : 1;	/* heads a free block */
+	uint8_t heap_shift : 4; /* heap: log2 of the object size, 0: one large block */
 	uint8_t poisoned : 1;	/* free and filled with PAGE_POISON (test builds) */
 	uint8_t node_id;	/* memory node */
 	uint32_t entries;	/* page tables: entries in use. heap: its own */
-	uint64_t heap_map;	/* heap: objects in use, a bit each */
+	unsigned long heap_map;	/* heap: objects in use, a bit each */
 };
 
 #define PAGE_MAX_ORDER 10 /* blocks of up to 2^10 pages */
