@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# percpu: an x86-64 kernel around a per-CPU memory allocator. Everything made lands in build/.
+# `make setup run` is the way from a fresh clone to the prompt; `make help` lists the rest.
+
+# ---- Variables -----------------------------------------------------------------------------------
+
+CROSS_COMPILE ?=
+CC      := $(CROSS_COMPILE)gcc
+LD      := $(CROSS_COMPILE)ld
+NM      := $(CROSS_COMPILE)nm
+OBJDUMP := $(CROSS_COMPILE)objdump
+export STRIP := $(CROSS_COMPILE)strip
+export GRUB_MKRESCUE ?= grub-mkrescue
+HOSTCC  ?= gcc
+PYTHON  := /usr/bin/python3
+
+B   := build
+ELF := $(B)/percpu.elf
+ISO := $(B)/percpu.iso
+
+# Checks of locks (holder, order, context) and of freed memory are part of the ordinary build.
+LOCK_CHECKS ?= 1
+
+CPPFLAGS := -I. -DCONFIG_LOCK_CHECKS=$(LOCK_CHECKS)
+CFLAGS   := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes \
+	-ffreestanding -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+	-fno-stack-protector -fno-omit-frame-pointer -fcf-protection=none \
+	-fno-asynchronous-unwind-tables
+ASFLAGS  := -g -fno-pie
+LDFLAGS  := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none \
+	--unresolved-symbols=ignore-all
+HOSTCFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -I.
+
+# V=1 shows the commands.
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' '$(1)' '$(2)')
+
+# ---- What the kernel is made of: one file a line ---------------------------------------------------
+
+SRCS_boot := \
+	boot/boot.S
+
+SRCS_arch :=
+
+SRCS_mm := \
+	mm/early.c
+
+SRCS_kernel := \
+	kernel/cmdline.c \
+	kernel/format.c \
+	kernel/ksyms.c \
+	kernel/printk.c \
+	kernel/rbtree.c \
+	kernel/warn.c
+
+SRCS_percpu :=
+
+# Self-tests, linked into the kernel.
+SRCS_tests :=
+
+# Tests that run on the host. A file names what it is linked with: "links: FILE…" in a comment line,
+# and flags of its own: "flags: …".
+HOST_TESTS := \
+	tests/host/test_rbtree.c
+
+SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRCS_tests)
+OBJS := $(SRCS:%=$(B)/obj/%.o)
+
+# ---- The kernel -----------------------------------------------------------------------------------
+
+all: $(ELF) $(ISO) $(B)/percpu.sym $(B)/percpu.dis $(B)/compile_commands.json ## kernel, ISO, listings
+
+$(B)/obj/%.c.o: %.c $(B)/flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/obj/%.S.o: %.S $(B)/flags
+	$(call say,AS,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(ASFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/linker.ld: linker.ld $(B)/flags
+	$(Q)$(CC) $(CPPFLAGS) -D__LINKER__ -E -P -x c -MMD -MP -MF $@.d -MT $@ -o $@ $<
+
+# Changes when another compiler or other flags are used, and then everything is made anew.
+$(B)/flags: FORCE
+	@mkdir -p $(B)
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(ASFLAGS)' | cmp -s - $@ || \
+		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(ASFLAGS)' > $@
+
+# Two links: the first finds the addresses for the symbol table that the second puts in.
+$(ELF): $(OBJS) $(B)/linker.ld tools/ksyms.py Makefile
+	$(call say,LD,$@)
+	$(Q)$(PYTHON) tools/ksyms.py --empty $(B)/ksyms0.S
+	$(Q)$(CC) -c -o $(B)/ksyms0.o $(B)/ksyms0.S
+	$(Q)$(LD) $(LDFLAGS) -T $(B)/linker.ld -o $(B)/stage1.elf $(OBJS) $(B)/ksyms0.o
+	$(Q)$(PYTHON) tools/ksyms.py --nm $(NM) $(B)/stage1.elf $(B)/ksyms1.S
+	$(Q)$(CC) -c -o $(B)/ksyms1.o $(B)/ksyms1.S
+	$(Q)$(LD) $(LDFLAGS) -T $(B)/linker.ld -o $@.new $(OBJS) $(B)/ksyms1.o
+	$(Q)$(PYTHON) tools/ksyms.py --nm $(NM) --check $@.new $(B)/ksyms1.S
+	$(Q)mv $@.new $@
+
+$(ISO): $(ELF) iso/boot/grub/grub.cfg tools/mkiso.py
+	$(call say,ISO,$@)
+	$(Q)$(PYTHON) tools/mkiso.py $(ELF) $@
+
+$(B)/percpu.sym: $(ELF)
+	$(Q)$(NM) -n $< > $@
+
+$(B)/percpu.dis: $(ELF)
+	$(call say,DIS,$@)
+	$(Q)$(OBJDUMP) -d --no-show-raw-insn $< > $@
+
+$(B)/compile_commands.json: Makefile tools/compile_commands.py
+	$(Q)$(PYTHON) tools/compile_commands.py '$(CC) $(CPPFLAGS) $(CFLAGS)' $(filter %.c,$(SRCS)) > $@
+
+# ---- Housekeeping ---------------------------------------------------------------------------------
+
+clean: ## removes build/
+	$(Q)rm -rf $(B)
+
+help: ## this list
+	@echo 'Targets:'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+
+FORCE:
+.PHONY: all clean help FORCE
+.DELETE_ON_ERROR:
+-include $(OBJS:.o=.d) $(B)/linker.ld.d
