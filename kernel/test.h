@@ -71,3 +71,5 @@ struct test_totals {
 struct test_totals test_run_selection(const char *selection);
 /* Failures of all runs since boot. */
 unsigned int test_failures(void);
+/* The test that runs now, NULL if none does. Any context. */
+const char *test_running(void);

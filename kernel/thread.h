@@ -35,6 +35,15 @@ void thread_yield(void);
 void thread_sleep_ms(unsigned int ms);
 /* Moves the calling thread to that online CPU and pins it there; THREAD_ANY_CPU unpins. */
 void thread_pin(unsigned int cpu);
+/*
+ * Runs fn in the timer interrupt of every CPU, each tick, from now on / no more (a call that has begun
+ * on another CPU may still run). False: there are four already.
+ */
+bool thread_tick_hook_add(void (*fn)(void));
+void thread_tick_hook_remove(void (*fn)(void));
+/* Sleeps until the threads that ended detached so far are freed. */
+void thread_reap_wait(void);
+
 /* Whether the scheduler runs on this CPU (so that sleeping and preemption are possible). */
 bool thread_running(void);
 

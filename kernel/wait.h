@@ -18,6 +18,9 @@ void wait_queue_init(struct wait_queue *queue);
 void wake_one(struct wait_queue *queue);
 void wake_all(struct wait_queue *queue);
 
+/* As wake_one, for a caller that holds the queue's lock; returns whom it woke, NULL if nobody waits. */
+struct thread *wake_one_locked(struct wait_queue *queue);
+
 /* The two halves of wait_event: between them the caller looks at its condition. */
 struct wait_entry {
 	struct list_node node;

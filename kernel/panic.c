@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Panic: one CPU tells what happened, the others are stopped by NMI and leave a note of where they
+ * were, and the machine ends with status 0x11.
+ *
+ * The first CPU to panic owns it. Another CPU that panics meanwhile waits for its NMI; a second panic
+ * on the owner itself ends the machine at once. From the NMI on the others touch nothing: the owner
+ * reads their notes, so it waits for each no longer than STOP_NS, and takes no lock.
+ */
+#define LOG_AREA "panic"
+#include "kernel/panic.h"
+
+#include "arch/x86_64/arch.h"
+#include "arch/x86_64/irq.h"
+#include "arch/x86_64/smp.h"
+#include "kernel/ksyms.h"
+#include "kernel/printk.h"
+#include "kernel/printk_internal.h"
+#include "kernel/sched.h"
+#include "kernel/spinlock.h"
+#include "kernel/string.h"
+#include "kernel/test.h"
+#include "kernel/time.h"
+
+#define MAX_FRAMES 32
+#define STOP_NS 1000000000ul /* for all other CPUs together */
+#define TEXT_SIZE 320
+
+/* Where a CPU was when it was stopped. */
+struct snapshot {
+	uintptr_t pcs[MAX_FRAMES];
+	size_t nr;
+	bool taken; /* the rest is valid */
+};
+
+static DEFINE_PER_CPU(struct snapshot, snapshot);
+static unsigned int owner; /* id + 1 of the CPU that panics */
+static char what[TEXT_SIZE];
+
+/* pcs[0] is where it stopped, the rest are return addresses: the call is the byte before. */
+static size_t trace_frame(const struct trap_frame *frame, uintptr_t *pcs)
+{
+	pcs[0] = frame->rip;
+	return 1 + arch_backtrace(frame->rbp, pcs + 1, MAX_FRAMES - 1);
+}
+
+static void print_trace(const uintptr_t *pcs, size_t nr, bool first_is_exact)
+{
+	for (size_t i = 0; i < nr; i++) {
+		size_t back = i == 0 && first_is_exact ? 0 : 1;
+		size_t offset, size;
+		const char *name = ksym_name(pcs[i] - back, &offset, &size);
+
+		log_error("  #%zu 0x%016lx %s+0x%zx/0x%zx", i, pcs[i], name, offset + back, size);
+	}
+}
+
+static void print_control(void)
+{
+	log_error("cr0=0x%lx cr2=0x%lx cr3=0x%lx cr4=0x%lx", x86_read_cr0(), x86_read_cr2(),
+		  x86_read_cr3(), x86_read_cr4());
+}
+
+static void print_registers(const struct trap_frame *frame)
+{
+	log_error("rip=0x%lx (%pS) rflags=0x%lx cs=0x%lx", frame->rip, (void *)frame->rip,
+		  frame->rflags, frame->cs);
+	log_error("rsp=0x%016lx ss=0x%lx vector=%lu error=0x%lx", frame->rsp, frame->ss,
+		  frame->vector, frame->error);
+	log_error("rax=0x%016lx rbx=0x%016lx rcx=0x%016lx rdx=0x%016lx", frame->rax, frame->rbx,
+		  frame->rcx, frame->rdx);
+	log_error("rsi=0x%016lx rdi=0x%016lx rbp=0x%016lx r8 =0x%016lx", frame->rsi, frame->rdi,
+		  frame->rbp, frame->r8);
+	log_error("r9 =0x%016lx r10=0x%016lx r11=0x%016lx r12=0x%016lx", frame->r9, frame->r10,
+		  frame->r11, frame->r12);
+	log_error("r13=0x%016lx r14=0x%016lx r15=0x%016lx", frame->r13, frame->r14, frame->r15);
+	print_control();
+}
+
+/* ---- The other CPUs ---- */
+
+static void stop_here(void)
+{
+	x86_cli();
+	for (;;)
+		x86_pause();
+}
+
+bool panic_nmi(struct trap_frame *frame)
+{
+	unsigned int by = __atomic_load_n(&owner, __ATOMIC_ACQUIRE);
+	struct snapshot *mine = this_cpu_ptr(&snapshot);
+
+	if (by == 0 || by == smp_processor_id() + 1)
+		return false;
+	if (!mine->taken) {
+		mine->nr = trace_frame(frame, mine->pcs);
+		__atomic_store_n(&mine->taken, true, __ATOMIC_RELEASE);
+	}
+	stop_here();
+	return true;
+}
+
+static void stop_others(void)
+{
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu) {
+		if (cpu != smp_processor_id())
+			smp_send_nmi(cpu);
+	}
+}
+
+static bool wait_for(unsigned int cpu, uint64_t deadline)
+{
+	const struct snapshot *theirs = per_cpu_ptr(&snapshot, cpu);
+
+	while (!__atomic_load_n(&theirs->taken, __ATOMIC_ACQUIRE)) {
+		if (time_ns() > deadline)
+			return false;
+		x86_pause();
+	}
+	return true;
+}
+
+static void print_others(void)
+{
+	uint64_t deadline = time_ns() + STOP_NS;
+	unsigned int cpu;
+
+	stop_others();
+	for_each_online_cpu(cpu) {
+		if (cpu == smp_processor_id())
+			continue;
+		if (!wait_for(cpu, deadline)) {
+			log_error("cpu%u (thread %s) does not answer the NMI", cpu,
+				  sched_running_name(cpu));
+			continue;
+		}
+		log_error("cpu%u was in thread %s:", cpu, sched_running_name(cpu));
+		print_trace(per_cpu(snapshot, cpu).pcs, per_cpu(snapshot, cpu).nr, true);
+		spin_print_held(cpu);
+	}
+}
+
+/* ---- The CPU that panics ---- */
+
+/* Returns on the CPU that owns the panic, the first time only. */
+static void panic_claim(void)
+{
+	unsigned int me = smp_processor_id() + 1, nobody = 0;
+
+	x86_cli();
+	if (__atomic_compare_exchange_n(&owner, &nobody, me, false, __ATOMIC_SEQ_CST,
+					__ATOMIC_SEQ_CST))
+		return;
+	if (nobody != me)
+		stop_here();
+	console_write("\npanic inside a panic: the end\n", 31);
+	arch_exit(EXIT_FAILED);
+}
+
+static void print_head(void)
+{
+	const char *test = test_running();
+
+	console_panic_begin();
+	log_error("PANIC: %s", what);
+	log_error("on cpu%u, in thread %s", smp_processor_id(), thread_name(thread_current()));
+	if (test == NULL)
+		return;
+	console_printf("# panic in test %s: %s\n", test, what);
+	report_write("Bail out! panic in test ", 24);
+	report_write(test, strlen(test));
+	report_write(": ", 2);
+	report_write(what, strlen(what));
+	report_write("\n", 1);
+}
+
+static void print_rest_and_exit(const uintptr_t *pcs, size_t nr, bool first_is_exact)
+{
+	log_error("backtrace of cpu%u:", smp_processor_id());
+	print_trace(pcs, nr, first_is_exact);
+	spin_print_held(smp_processor_id());
+	print_others();
+	log_error("end of panic: %s", what);
+	arch_exit(EXIT_FAILED);
+}
+
+void panic_at(const char *file, int line, const char *fmt, ...)
+{
+	uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+	uint64_t flags = x86_read_flags();
+	uintptr_t pcs[MAX_FRAMES];
+	va_list args;
+
+	panic_claim();
+	va_start(args, fmt);
+	vsnprintf(what, sizeof(what), fmt, args);
+	va_end(args);
+	print_head();
+	log_error("at %s:%d, called from %pS", file, line, (void *)(CALLER() - 1));
+	log_error("rip=0x%lx rsp=0x%lx rbp=0x%lx rflags=0x%lx", CALLER(), frame + 16,
+		  *(uintptr_t *)frame, flags);
+	print_control();
+	print_rest_and_exit(pcs, arch_backtrace(frame, pcs, MAX_FRAMES), false);
+	arch_exit(EXIT_FAILED);
+}
+
+void panic_trap(struct trap_frame *frame, const char *fmt, ...)
+{
+	uintptr_t pcs[MAX_FRAMES];
+	va_list args;
+
+	panic_claim();
+	va_start(args, fmt);
+	vsnprintf(what, sizeof(what), fmt, args);
+	va_end(args);
+	print_head();
+	log_error("at %pS", (void *)frame->rip);
+	print_registers(frame);
+	print_rest_and_exit(pcs, trace_frame(frame, pcs), true);
+	arch_exit(EXIT_FAILED);
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Ticket spinlocks: who draws a ticket first is served first. Taking one turns interrupts off, so an
+ * interrupt handler never meets a lock that its own CPU holds. Each CPU keeps a list of the locks it
+ * holds, for the checks and for the panic report.
+ *
+ * Source: Mellor-Crummey and Scott, "Algorithms for Scalable Synchronization on Shared-Memory
+ * Multiprocessors", 1991, section 2.2 (ticket lock).
+ */
+#include "kernel/spinlock.h"
+
+#include "arch/x86_64/percpu.h"
+#include "arch/x86_64/smp.h"
+#include "kernel/panic.h"
+#include "kernel/printk.h"
+#include "kernel/spinlock_internal.h"
+#include "kernel/time.h"
+
+#define MAX_HELD 16
+#define HANG_NS 10000000000ul	 /* no progress for so long is a hang */
+#define SPINS_PER_LOOK (1u << 12)       /* between two looks at the clock */
+
+struct held_locks {
+	const struct spinlock *locks[MAX_HELD]; /* in the order of taking; NULL: a gap */
+	unsigned int nr;			/* entries in use */
+};
+
+static DEFINE_PER_CPU(struct held_locks, held_locks);
+
+const char *spin_refuse_take(const struct spinlock *lock, const struct spinlock **other)
+{
+	const struct held_locks *held = this_cpu_ptr(&held_locks);
+
+	*other = NULL;
+	if (READ_ONCE(lock->holder) == smp_processor_id() + 1)
+		return "this CPU holds it already";
+	if (held->nr == MAX_HELD)
+		return "this CPU holds too many locks";
+	for (unsigned int i = 0; i < held->nr; i++) {
+		if (held->locks[i]->class >= lock->class) {
+			*other = held->locks[i];
+			return "the lock order puts it outside a lock that is held";
+		}
+	}
+	return NULL;
+}
+
+const char *spin_refuse_release(const struct spinlock *lock)
+{
+	unsigned int holder = READ_ONCE(lock->holder);
+
+	if (holder == 0)
+		return "nobody holds it";
+	return holder == smp_processor_id() + 1 ? NULL : "another CPU holds it";
+}
+
+#if CONFIG_LOCK_CHECKS
+static void check_take(const struct spinlock *lock)
+{
+	const struct spinlock *other;
+	const char *why = spin_refuse_take(lock, &other);
+
+	if (likely(why == NULL))
+		return;
+	if (other == NULL)
+		panic("spin_lock of '%s' (class %d): %s", lock->name, lock->class, why);
+	panic("spin_lock of '%s' (class %d): %s: '%s' (class %d)", lock->name, lock->class, why,
+	      other->name, other->class);
+}
+
+static void check_release(const struct spinlock *lock)
+{
+	const char *why = spin_refuse_release(lock);
+
+	if (unlikely(why != NULL))
+		panic("spin_unlock of '%s': %s (holder: CPU %d)", lock->name, why,
+		      (int)lock->holder - 1);
+}
+#else
+static void check_take(const struct spinlock *lock __unused)
+{
+}
+
+static void check_release(const struct spinlock *lock __unused)
+{
+}
+#endif
+
+/* The lock is this CPU's now. */
+static void note_taken(struct spinlock *lock)
+{
+	struct held_locks *held = this_cpu_ptr(&held_locks);
+
+	WRITE_ONCE(lock->holder, smp_processor_id() + 1);
+	if (held->nr < MAX_HELD)
+		held->locks[held->nr] = lock;
+	held->nr++;
+}
+
+/* Usually the last one taken; any order is fine. */
+static void note_released(struct spinlock *lock)
+{
+	struct held_locks *held = this_cpu_ptr(&held_locks);
+	unsigned int i = min(held->nr, (unsigned int)MAX_HELD);
+
+	WRITE_ONCE(lock->holder, 0);
+	while (i > 0 && held->locks[i - 1] != lock)
+		i--;
+	for (; i > 0 && i < held->nr; i++)
+		held->locks[i - 1] = held->locks[i];
+	held->nr--;
+}
+
+/* Spins until it is ticket's turn. Each turn that passes counts as progress. */
+static void wait_turn(struct spinlock *lock, uint32_t ticket)
+{
+	uint64_t since = time_ns();
+	uint32_t turn, last = READ_ONCE(lock->ticket_owner);
+
+	for (unsigned int spins = 1;; spins++) {
+		turn = __atomic_load_n(&lock->ticket_owner, __ATOMIC_ACQUIRE);
+		if (turn == ticket)
+			return;
+		x86_pause();
+		if (spins % SPINS_PER_LOOK != 0)
+			continue;
+		if (turn != last) {
+			last = turn;
+			since = time_ns();
+		} else if (time_ns() - since > HANG_NS) {
+			panic("spin_lock of '%s': CPU %d has held it for over %lu s", lock->name,
+			      (int)READ_ONCE(lock->holder) - 1, HANG_NS / 1000000000);
+		}
+	}
+}
+
+irqflags_t spin_lock_irqsave(struct spinlock *lock)
+{
+	irqflags_t flags = irq_save();
+	uint32_t ticket;
+
+	check_take(lock);
+	ticket = __atomic_fetch_add(&lock->ticket_next, 1, __ATOMIC_RELAXED);
+	if (__atomic_load_n(&lock->ticket_owner, __ATOMIC_ACQUIRE) != ticket)
+		wait_turn(lock, ticket);
+	note_taken(lock);
+	return flags;
+}
+
+bool spin_trylock_irqsave(struct spinlock *lock, irqflags_t *flags)
+{
+	irqflags_t saved = irq_save();
+	uint32_t turn = __atomic_load_n(&lock->ticket_owner, __ATOMIC_ACQUIRE);
+
+	/* Free means that the next ticket is the one whose turn it is: draw exactly that one. */
+	if (!__atomic_compare_exchange_n(&lock->ticket_next, &turn, turn + 1, false,
+					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+		irq_restore(saved);
+		return false;
+	}
+	note_taken(lock);
+	*flags = saved;
+	return true;
+}
+
+void spin_unlock_irqrestore(struct spinlock *lock, irqflags_t flags)
+{
+	check_release(lock);
+	note_released(lock);
+	__atomic_store_n(&lock->ticket_owner, lock->ticket_owner + 1, __ATOMIC_RELEASE);
+	irq_restore(flags);
+}
+
+bool spin_is_held(const struct spinlock *lock)
+{
+	irqflags_t flags = irq_save();
+	bool held = READ_ONCE(lock->holder) == smp_processor_id() + 1;
+
+	irq_restore(flags);
+	return held;
+}
+
+unsigned int spin_held_count(void)
+{
+	return this_cpu_read(held_locks.nr);
+}
+
+void spin_print_held(unsigned int cpu)
+{
+	const struct held_locks *held = per_cpu_ptr(&held_locks, cpu);
+	unsigned int nr = min(READ_ONCE(held->nr), (unsigned int)MAX_HELD);
+
+	for (unsigned int i = 0; i < nr; i++) {
+		const struct spinlock *lock = READ_ONCE(held->locks[i]);
+
+		if (lock != NULL)
+			log_line(LOG_ERROR, "panic", "cpu%u holds lock '%s' (class %d) at %pS", cpu,
+				 lock->name, lock->class, (void *)lock);
+	}
+}
