@@ -50,9 +50,16 @@ SRCS_kernel := \
 	kernel/cmdline.c \
 	kernel/format.c \
 	kernel/ksyms.c \
+	kernel/mutex.c \
+	kernel/panic.c \
 	kernel/printk.c \
 	kernel/rbtree.c \
-	kernel/warn.c
+	kernel/sched.c \
+	kernel/spinlock.c \
+	kernel/test.c \
+	kernel/wait.c \
+	kernel/warn.c \
+	kernel/workqueue.c
 
 SRCS_percpu :=
 

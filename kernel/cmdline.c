@@ -141,7 +141,8 @@ void cmdline_init(const char *text)
 			continue;
 		}
 		if (nr_words == MAX_WORDS) {
-			log_warn("more than %d words: '%s' and what follows is ignored", MAX_WORDS, s);
+			log_warn("more than %d words: '%s' and what follows is ignored", MAX_WORDS,
+				 s);
 			break;
 		}
 		s = word_add(s);

@@ -20,7 +20,7 @@ struct out {
 struct spec {
 	bool left, zero, plus, space, alternate;
 	unsigned int width;
-	int precision;	  /* -1: none given */
+	int precision;	   /* -1: none given */
 	unsigned int size; /* bytes of the integer argument */
 };
 

@@ -3,9 +3,9 @@
  * Panic: one CPU tells what happened, the others are stopped by NMI and leave a note of where they
  * were, and the machine ends with status 0x11.
  *
- * The first CPU to panic owns it. Another CPU that panics meanwhile waits for its NMI; a second panic
- * on the owner itself ends the machine at once. From the NMI on the others touch nothing: the owner
- * reads their notes, so it waits for each no longer than STOP_NS, and takes no lock.
+ * The first CPU to panic owns it. Another CPU that panics meanwhile waits for its NMI; a second
+ * panic on the owner itself ends the machine at once. From the NMI on the others touch nothing: the
+ * owner reads their notes, so it waits for each no longer than STOP_NS, and takes no lock.
  */
 #define LOG_AREA "panic"
 #include "kernel/panic.h"
@@ -23,8 +23,8 @@
 #include "kernel/time.h"
 
 #define MAX_FRAMES 32
-#define STOP_NS 1000000000ul /* for all other CPUs together */
-#define TEXT_SIZE 320
+#define STOP_NS	   1000000000ul /* for all other CPUs together */
+#define TEXT_SIZE  320
 
 /* Where a CPU was when it was stopped. */
 struct snapshot {
@@ -105,7 +105,7 @@ static void stop_others(void)
 {
 	unsigned int cpu;
 
-	for_each_online_cpu(cpu) {
+	for_each_online_cpu (cpu) {
 		if (cpu != smp_processor_id())
 			smp_send_nmi(cpu);
 	}
@@ -129,7 +129,7 @@ static void print_others(void)
 	unsigned int cpu;
 
 	stop_others();
-	for_each_online_cpu(cpu) {
+	for_each_online_cpu (cpu) {
 		if (cpu == smp_processor_id())
 			continue;
 		if (!wait_for(cpu, deadline)) {

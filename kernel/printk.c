@@ -4,9 +4,10 @@
  *
  * A line is formatted on the caller's stack and written under the console lock, which is not a
  * struct spinlock: an NMI may come while this CPU holds it, and a panic must get through whoever
- * holds it. So the lock is a word with the holder's CPU in it. A writer that finds its own CPU there
- * has interrupted a line: it leaves its text in `deferred`, and the interrupted writer puts that out
- * when its own line is done. The panicking CPU does not defer and breaks the lock after a while.
+ * holds it. So the lock is a word with the holder's CPU in it. A writer that finds its own CPU
+ * there has interrupted a line: it leaves its text in `deferred`, and the interrupted writer puts
+ * that out when its own line is done. The panicking CPU does not defer and breaks the lock after a
+ * while.
  *
  * Needs: this CPU's GS base (from arch_percpu_early_init on) and nothing else.
  */
@@ -21,12 +22,12 @@
 #include "kernel/string.h"
 #include "kernel/time.h"
 
-#define LINE_SIZE 512
+#define LINE_SIZE     512
 #define DEFERRED_SIZE 1024
 #define PANIC_WAIT_NS 200000000ull /* for another CPU to finish its line */
 
-static unsigned int console_holder; /* CPU id + 1; 0: free */
-static unsigned int console_panic;  /* id + 1 of the CPU that panics */
+static unsigned int console_holder;  /* CPU id + 1; 0: free */
+static unsigned int console_panic;   /* id + 1 of the CPU that panics */
 static char deferred[DEFERRED_SIZE]; /* touched only by the CPU that holds the console */
 static size_t deferred_length;
 static enum log_level max_level = LOG_INFO;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The scheduler: one run queue a CPU, round robin, a time slice of one timer tick. A thread stays on
- * the CPU it was started on unless it asks to be moved: what looks at this CPU's queue touches no
- * other's, and a wake-up has one lock to take.
+ * The scheduler: one run queue a CPU, round robin, a time slice of one timer tick. A thread stays
+ * on the CPU it was started on unless it asks to be moved: what looks at this CPU's queue touches
+ * no other's, and a wake-up has one lock to take.
  */
 #include "kernel/sched.h"
 
@@ -18,10 +18,10 @@ struct run_queue {
 	struct list_node ready;	   /* threads that want to run, next one first */
 	struct list_node sleepers; /* blocked with a deadline, earliest first */
 	unsigned int nr_ready;
-	struct thread *current; /* runs here; NULL until the CPU takes part */
-	struct thread *idle;	/* runs when nothing is ready; never in `ready` */
-	struct thread *previous;/* who was switched away from, for finish_switch */
-	bool resched;		/* switch at the next chance; set by others under the lock */
+	struct thread *current;	 /* runs here; NULL until the CPU takes part */
+	struct thread *idle;	 /* runs when nothing is ready; never in `ready` */
+	struct thread *previous; /* who was switched away from, for finish_switch */
+	bool resched;		 /* switch at the next chance; set by others under the lock */
 };
 
 static DEFINE_PER_CPU_SHARED_ALIGNED(struct run_queue, run_queue);
@@ -43,7 +43,7 @@ void sched_init(void)
 {
 	unsigned int cpu;
 
-	for_each_possible_cpu(cpu) {
+	for_each_possible_cpu (cpu) {
 		struct run_queue *queue = per_cpu_ptr(&run_queue, cpu);
 
 		queue->lock = (struct spinlock)SPINLOCK_INIT("run queue", LOCK_CLASS_SCHED);
@@ -149,8 +149,8 @@ static void enqueue(struct thread *thread)
 }
 
 /*
- * What the thread that was switched to does first: releases the queue's lock, which the one before it
- * took, and deals with that one if it left for good. Interrupts stay off.
+ * What the thread that was switched to does first: releases the queue's lock, which the one before
+ * it took, and deals with that one if it left for good. Interrupts stay off.
  */
 static void finish_switch(void)
 {
@@ -159,7 +159,8 @@ static void finish_switch(void)
 	bool moving = previous->state == THREAD_MOVING, dead = previous->state == THREAD_DEAD;
 
 	queue->previous = NULL;
-	if (moving) /* under the old lock: whoever found the thread here by now still owns its state */
+	if (moving) /* under the old lock: whoever found the thread here by now still owns its state
+		     */
 		WRITE_ONCE(previous->cpu, previous->target);
 	spin_unlock_irqrestore(&queue->lock, 0);
 	if (moving)
@@ -246,7 +247,7 @@ static void sleepers_insert(struct run_queue *queue, struct thread *thread)
 {
 	struct list_node *node;
 
-	list_for_each(node, &queue->sleepers) {
+	list_for_each (node, &queue->sleepers) {
 		if (list_entry(node, struct thread, sleep_node)->deadline > thread->deadline)
 			break;
 	}
@@ -322,7 +323,7 @@ unsigned int sched_least_loaded(void)
 {
 	unsigned int cpu, best = smp_processor_id(), best_load = ~0u;
 
-	for_each_online_cpu(cpu) {
+	for_each_online_cpu (cpu) {
 		const struct run_queue *queue = per_cpu_ptr(&run_queue, cpu);
 		unsigned int load = READ_ONCE(queue->nr_ready) +
 				    (READ_ONCE(queue->current) != READ_ONCE(queue->idle));

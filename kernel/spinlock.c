@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ticket spinlocks: who draws a ticket first is served first. Taking one turns interrupts off, so an
- * interrupt handler never meets a lock that its own CPU holds. Each CPU keeps a list of the locks it
- * holds, for the checks and for the panic report.
+ * Ticket spinlocks: who draws a ticket first is served first. Taking one turns interrupts off, so
+ * an interrupt handler never meets a lock that its own CPU holds. Each CPU keeps a list of the
+ * locks it holds, for the checks and for the panic report.
  *
  * Source: Mellor-Crummey and Scott, "Algorithms for Scalable Synchronization on Shared-Memory
  * Multiprocessors", 1991, section 2.2 (ticket lock).
@@ -16,9 +16,9 @@
 #include "kernel/spinlock_internal.h"
 #include "kernel/time.h"
 
-#define MAX_HELD 16
-#define HANG_NS 10000000000ul	 /* no progress for so long is a hang */
-#define SPINS_PER_LOOK (1u << 12)       /* between two looks at the clock */
+#define MAX_HELD       16
+#define HANG_NS	       10000000000ul /* no progress for so long is a hang */
+#define SPINS_PER_LOOK (1u << 12)    /* between two looks at the clock */
 
 struct held_locks {
 	const struct spinlock *locks[MAX_HELD]; /* in the order of taking; NULL: a gap */

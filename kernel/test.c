@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The runner of the in-kernel tests. Each test gets a state of its own, a snapshot of what memory is
- * in use before and after it, and a watchdog that runs in the timer interrupt of every CPU: a test
- * that hangs is a panic with its name.
+ * The runner of the in-kernel tests. Each test gets a state of its own, a snapshot of what memory
+ * is in use before and after it, and a watchdog that runs in the timer interrupt of every CPU: a
+ * test that hangs is a panic with its name.
  *
  * The report is KTAP version 1, https://docs.kernel.org/dev-tools/ktap.html.
  */
@@ -20,7 +20,7 @@
 
 #define TIME_LIMIT_S 60ul
 #define SETTLE_TRIES 20 /* 10 ms each: for what ends on other CPUs just after the test */
-#define LINE_SIZE 512
+#define LINE_SIZE    512
 
 extern const struct test __tests_start[], __tests_end[];
 
@@ -114,9 +114,9 @@ static void usage_take(struct usage *usage)
 }
 
 /*
- * Owners whose pages may change without a leak: the per-CPU allocator keeps pages of freed areas, page
- * tables stay for reuse, the heap's pages follow the allocator's metadata when that changed, and what is
- * free is the rest.
+ * Owners whose pages may change without a leak: the per-CPU allocator keeps pages of freed areas,
+ * page tables stay for reuse, the heap's pages follow the allocator's metadata when that changed,
+ * and what is free is the rest.
  */
 static bool owner_is_exact(unsigned int owner, const struct usage *before,
 			   const struct usage *after)

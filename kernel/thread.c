@@ -2,8 +2,8 @@
 /*
  * The life of threads: stacks, start, end, join. Who runs when is sched.c's.
  *
- * A thread ends on its own stack, so others free it: the joiner, or for a detached one the work queue.
- * Which of them is settled under life_lock.
+ * A thread ends on its own stack, so others free it: the joiner, or for a detached one the work
+ * queue. Which of them is settled under life_lock.
  */
 #include "kernel/thread.h"
 
@@ -20,7 +20,7 @@
 #include "mm/kmalloc.h"
 #include "mm/vmalloc.h"
 
-#define STACK_BYTE 0xa5 /* fresh stacks are filled with it: how deep they got can be seen */
+#define STACK_BYTE     0xa5 /* fresh stacks are filled with it: how deep they got can be seen */
 #define MAX_TICK_HOOKS 4
 
 static DEFINE_PER_CPU(struct thread, first_thread); /* what ran when the CPU came here */
@@ -29,7 +29,8 @@ static void reap(struct work *work);
 
 static struct spinlock life_lock = SPINLOCK_INIT("thread life", LOCK_CLASS_WAIT);
 static struct wait_queue join_queue = WAIT_QUEUE_INIT(join_queue);
-static struct list_node dead = LIST_INIT(dead); /* detached threads to free; by run_node; life_lock */
+static struct list_node dead =
+	LIST_INIT(dead); /* detached threads to free; by run_node; life_lock */
 static struct work reap_work = WORK_INIT(reap_work, reap);
 
 static void (*tick_hooks[MAX_TICK_HOOKS])(void);
@@ -52,8 +53,8 @@ static void thread_entry(void *arg)
 }
 
 /*
- * The pages beside a stack stay unmapped: above it is its own range's gap, below it that of the range
- * before, or nothing. The page below catches a stack that grows too far.
+ * The pages beside a stack stay unmapped: above it is its own range's gap, below it that of the
+ * range before, or nothing. The page below catches a stack that grows too far.
  */
 static bool stack_make(struct thread *thread)
 {
@@ -63,7 +64,8 @@ static bool stack_make(struct thread *thread)
 	if (thread->stack == NULL)
 		return false;
 	if (paging_lookup((uintptr_t)thread->stack - 1, NULL) != PHYS_NONE)
-		panic("thread: memory is mapped right below the stack at %p", (void *)thread->stack);
+		panic("thread: memory is mapped right below the stack at %p",
+		      (void *)thread->stack);
 	memset(thread->stack, STACK_BYTE, KERNEL_STACK_SIZE);
 	thread->stack[0] = STACK_CANARY;
 	top = (uintptr_t)thread->stack + KERNEL_STACK_SIZE;
@@ -72,8 +74,7 @@ static bool stack_make(struct thread *thread)
 }
 
 /* A thread that does not run yet; NULL when out of memory. */
-static struct thread *thread_make(const char *name, void (*fn)(void *), void *arg,
-				  unsigned int cpu)
+static struct thread *thread_make(const char *name, void (*fn)(void *), void *arg, unsigned int cpu)
 {
 	struct thread *thread = kzalloc(sizeof(*thread));
 

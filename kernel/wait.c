@@ -4,8 +4,9 @@
  * entries off the queue and marks them under the queue's lock. A wake-up between the look and the
  * sleep finds the entry queued, marks it, and the sleep ends before it begins.
  *
- * wait_finish takes the lock even when the entry is off the queue: a waker that has marked the entry
- * may still be waking the thread, and must be done before the entry, or the thread, goes away.
+ * wait_finish takes the lock even when the entry is off the queue: a waker that has marked the
+ * entry may still be waking the thread, and must be done before the entry, or the thread, goes
+ * away.
  */
 #include "kernel/wait.h"
 

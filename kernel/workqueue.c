@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Deferred work: one list, one thread that runs its items one after the other. The fields of an item
- * belong to queue_lock; an item is touched for the last time when it stops running, so its owner may
- * free it after work_flush.
+ * Deferred work: one list, one thread that runs its items one after the other. The fields of an
+ * item belong to queue_lock; an item is touched for the last time when it stops running, so its
+ * owner may free it after work_flush.
  */
 #define LOG_AREA "work"
 #include "kernel/workqueue.h"
@@ -12,7 +12,7 @@
 #include "kernel/wait.h"
 
 static struct spinlock queue_lock = SPINLOCK_INIT("work queue", LOCK_CLASS_WAIT);
-static struct list_node items = LIST_INIT(items);	    /* queued, oldest first; queue_lock */
+static struct list_node items = LIST_INIT(items); /* queued, oldest first; queue_lock */
 static struct wait_queue worker_queue = WAIT_QUEUE_INIT(worker_queue); /* the worker, idle */
 static struct wait_queue flush_queue = WAIT_QUEUE_INIT(flush_queue);
 static struct thread *worker;
