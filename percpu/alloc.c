@@ -18,6 +18,7 @@ struct request {
 	bool reserved;
 	unsigned long serial;	  /* tells this request from all others (A) */
 	struct pcpu_chunk *chunk; /* found: the chunk; books full: whose */
+	size_t book_bytes;	  /* books full: the memory that they need */
 	struct pcpu_grant grant;
 };
 
@@ -63,7 +64,8 @@ static enum outcome try_chunk(struct request *req, struct pcpu_chunk *chunk)
 	if (chunk->space.hint < req->size || chunk->passed_over == req->serial)
 		return NOT_FOUND;
 	req->chunk = chunk;
-	if (pcpu_engine->grow_bytes(&chunk->space) > 0)
+	req->book_bytes = pcpu_engine->grow_bytes(&chunk->space);
+	if (req->book_bytes > 0)
 		return BOOKS_FULL;
 	fits = pcpu_engine->alloc(&chunk->space, req->size, req->align, &req->grant);
 	pcpu_chunk_relocate(chunk);
@@ -91,11 +93,14 @@ static enum outcome search(struct request *req)
 	return NOT_FOUND;
 }
 
-/* Moves a chunk's books to larger memory; out of memory: the chunk is passed over. */
+/*
+ * Moves a chunk's books to larger memory; out of memory: the chunk is passed over. Frees since the
+ * search may have made the growth needless; it is done all the same.
+ */
 static void grow_books(struct request *req)
 {
 	struct pcpu_chunk *chunk = req->chunk;
-	size_t bytes = pcpu_engine->grow_bytes(&chunk->space), old_bytes;
+	size_t bytes = req->book_bytes, old_bytes;
 	void *mem = pcpu_mem_alloc(bytes), *old;
 	irqflags_t flags;
 

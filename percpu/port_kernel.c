@@ -150,7 +150,12 @@ void port_flush_unmap(uintptr_t start, uintptr_t end)
 
 void *port_early_alloc(size_t size)
 {
-	return phys_to_virt(early_alloc_phys(size, sizeof(long), 0));
+	phys_addr_t pa = early_alloc_phys(size, sizeof(long), 0);
+
+	if (pa == PHYS_NONE)
+		panic("percpu: no %zu bytes of memory for the first chunk's books: give more memory",
+		      size);
+	return phys_to_virt(pa);
 }
 
 phys_addr_t port_lookup(uintptr_t addr)
