@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the host tests share: child processes, checks, patterns, snapshots. */
+#include "tests/host/host_test.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAX_CHUNKS 256
+#define TIME_LIMIT_S 900
+
+void host_check_failed(const char *file, int line, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	fprintf(stderr, "%s:%d: ", file, line);
+	vfprintf(stderr, fmt, args);
+	fprintf(stderr, "\n");
+	va_end(args);
+	fflush(NULL);
+	_exit(1);
+}
+
+void host_run_child(const char *name, void (*body)(void))
+{
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		alarm(TIME_LIMIT_S);
+		body();
+		fflush(NULL);
+		exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		fail_msg("%s: no child process", name);
+	else if (WIFSIGNALED(status))
+		fail_msg("%s: killed by signal %d", name, WTERMSIG(status));
+	else if (WEXITSTATUS(status) != 0)
+		fail_msg("%s: exit status %d", name, WEXITSTATUS(status));
+}
+
+/* Reads all that the child prints into text (always ended with 0). */
+static void read_all(int fd, char *text, size_t size)
+{
+	size_t used = 0;
+	ssize_t n;
+
+	while (used + 1 < size && (n = read(fd, text + used, size - 1 - used)) > 0)
+		used += (size_t)n;
+	text[used] = 0;
+	close(fd);
+}
+
+void host_expect_death(void (*fn)(const void *arg), const void *arg, int want, const char *part)
+{
+	char text[4096];
+	int fds[2], status;
+	pid_t pid;
+
+	fflush(NULL);
+	CHECK_EQ(pipe(fds), 0);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		dup2(fds[1], 2);
+		alarm(60);
+		fn(arg);
+		fprintf(stderr, "it returned");
+		_exit(0);
+	}
+	close(fds[1]);
+	read_all(fds[0], text, sizeof(text));
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != want)
+		host_check_failed(__FILE__, __LINE__, "wait status %#x, want exit %d; printed: %s",
+				  (unsigned int)status, want, text);
+	CHECK_TEXT(text, part);
+}
+
+void check_invariants(const char *when)
+{
+	struct pcpu_check_result result;
+
+	if (!pcpu_check(&result))
+		host_check_failed(__FILE__, __LINE__, "%s: %s", when, result.error);
+	CHECK_EQ(result.error[0], 0);
+	host_assert_clean("pcpu_check", true);
+}
+
+unsigned long host_env(const char *name, unsigned long otherwise)
+{
+	const char *value = getenv(name);
+
+	return value == NULL ? otherwise : strtoul(value, NULL, 0);
+}
+
+uint64_t host_random(uint64_t *state)
+{
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return *state * 0x2545f4914f6cdd1du;
+}
+
+void check_filled(const void __percpu *ptr, size_t size, uint8_t value, const char *when)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const uint8_t *copy = (const uint8_t *)per_cpu_ptr((const char __percpu *)ptr, cpu);
+
+		for (size_t i = 0; i < size; i++)
+			if (copy[i] != value)
+				host_check_failed(__FILE__, __LINE__,
+						  "%s: byte %zu of CPU %u's copy: got %#x, want %#x",
+						  when, i, cpu, copy[i], value);
+	}
+}
+
+/* Byte i of a CPU's copy: differs between CPUs, areas and neighbouring words. */
+static uint8_t pattern_byte(uint64_t seed, unsigned int cpu, size_t i)
+{
+	return (uint8_t)((seed * 31 + cpu * 57 + (i >> 3) * 7 + i) | 1);
+}
+
+void pattern_fill(const void __percpu *ptr, size_t size, uint64_t seed)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		uint8_t *copy = (uint8_t *)per_cpu_ptr((char __percpu *)ptr, cpu);
+
+		for (size_t i = 0; i < size; i++)
+			copy[i] = pattern_byte(seed, cpu, i);
+	}
+}
+
+void pattern_check(const void __percpu *ptr, size_t size, uint64_t seed)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const uint8_t *copy = (const uint8_t *)per_cpu_ptr((const char __percpu *)ptr, cpu);
+
+		for (size_t i = 0; i < size; i++)
+			if (copy[i] != pattern_byte(seed, cpu, i))
+				host_check_failed(__FILE__, __LINE__,
+						  "byte %zu of CPU %u's copy of %p: got %#x, want %#x",
+						  i, cpu, (const void *)copy, copy[i],
+						  pattern_byte(seed, cpu, i));
+	}
+}
+
+/* ---- Snapshots ---- */
+
+struct host_snapshot {
+	size_t nr_chunks;
+	struct pcpu_chunk_info chunks[MAX_CHUNKS]; /* by id */
+	int *maps[MAX_CHUNKS];
+	struct pcpu_stats stats;
+	struct host_ledger ledger;
+};
+
+static int by_id(const void *a, const void *b)
+{
+	const struct pcpu_chunk_info *x = a, *y = b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+struct host_snapshot *host_snapshot(void)
+{
+	struct host_snapshot *shot = calloc(1, sizeof(*shot));
+
+	CHECK(shot != NULL);
+	shot->nr_chunks = pcpu_inspect_chunks(shot->chunks, MAX_CHUNKS);
+	CHECK(shot->nr_chunks <= MAX_CHUNKS);
+	qsort(shot->chunks, shot->nr_chunks, sizeof(shot->chunks[0]), by_id);
+	for (size_t i = 0; i < shot->nr_chunks; i++) {
+		size_t n = shot->chunks[i].nr_entries;
+
+		shot->maps[i] = calloc(n, sizeof(int));
+		CHECK_EQ(pcpu_inspect_map(shot->chunks[i].id, shot->maps[i], n), n);
+	}
+	pcpu_stats_get(&shot->stats);
+	shot->ledger = host_ledger();
+	return shot;
+}
+
+static void snapshot_free(struct host_snapshot *shot)
+{
+	for (size_t i = 0; i < shot->nr_chunks; i++)
+		free(shot->maps[i]);
+	free(shot);
+}
+
+void host_snapshot_compare(struct host_snapshot *before, struct host_snapshot *after,
+			   const char *when)
+{
+	CHECK_EQ(after->nr_chunks, before->nr_chunks);
+	for (size_t i = 0; i < before->nr_chunks; i++) {
+		const struct pcpu_chunk_info *a = &before->chunks[i], *b = &after->chunks[i];
+
+		CHECK_EQ(b->id, a->id);
+		CHECK_EQ(b->free_size, a->free_size);
+		CHECK_EQ(b->pages_populated, a->pages_populated);
+		CHECK_EQ(b->nr_entries, a->nr_entries);
+		if (memcmp(before->maps[i], after->maps[i], a->nr_entries * sizeof(int)) != 0)
+			host_check_failed(__FILE__, __LINE__, "%s: the map of chunk %lu changed",
+					  when, a->id);
+	}
+	CHECK_EQ(after->stats.live_areas, before->stats.live_areas);
+	CHECK_EQ(after->stats.live_bytes, before->stats.live_bytes);
+	CHECK_EQ(after->stats.populated_pages, before->stats.populated_pages);
+	CHECK_EQ(after->stats.pages_owned, before->stats.pages_owned);
+	CHECK_EQ(after->ledger.pages, before->ledger.pages);
+	CHECK_EQ(after->ledger.mapped, before->ledger.mapped);
+	CHECK_EQ(after->ledger.ranges, before->ledger.ranges);
+	CHECK_EQ(after->ledger.stale, 0);
+	snapshot_free(before);
+	snapshot_free(after);
+}

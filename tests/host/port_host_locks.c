@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The host port: the two locks, interrupts, failure injection, and the public calls with a look at
+ * the locks afterwards. Any use out of order ends the process.
+ */
+#include "tests/host/port_host_internal.h"
+
+#include <pthread.h>
+
+struct host_fault host_faults[NR_HOOKS];
+unsigned int host_fail_page_cpu = NR_CPUS;
+struct host_lock_stats host_lock_stats;
+void (*host_after_unlock)(void);
+void (*host_after_mutex_unlock)(void);
+
+static pthread_mutex_t alloc_mutex, spinlock;
+static _Thread_local bool holds_mutex, holds_lock;
+static _Thread_local bool irqs_off, in_irq, in_callback;
+
+void host_locks_init(void)
+{
+	pthread_mutex_init(&alloc_mutex, NULL);
+	pthread_mutex_init(&spinlock, NULL);
+}
+
+/* Runs a test's callback as if on its own: no callback from inside it. */
+static void run_callback(void (*callback)(void))
+{
+	if (callback == NULL || in_callback)
+		return;
+	in_callback = true;
+	callback();
+	in_callback = false;
+}
+
+/* ---- Mutex ---- */
+
+void port_mutex_lock(void)
+{
+	if (holds_lock)
+		host_die("the mutex is taken under the spinlock");
+	if (holds_mutex)
+		host_die("the mutex is taken twice");
+	if (irqs_off || in_irq)
+		host_die("the mutex is taken in a context that must not sleep");
+	pthread_mutex_lock(&alloc_mutex);
+	holds_mutex = true;
+	host_lock_stats.mutex_locks++;
+}
+
+void port_mutex_unlock(void)
+{
+	if (!holds_mutex)
+		host_die("the mutex is released by a thread that does not hold it");
+	if (holds_lock)
+		host_die("the mutex is released under the spinlock");
+	holds_mutex = false;
+	pthread_mutex_unlock(&alloc_mutex);
+	run_callback(host_after_mutex_unlock);
+}
+
+bool port_mutex_held(void)
+{
+	return holds_mutex;
+}
+
+bool port_may_sleep(void)
+{
+	return !irqs_off && !in_irq && !holds_lock;
+}
+
+/* ---- Spinlock ---- */
+
+irqflags_t port_lock(void)
+{
+	irqflags_t flags = irqs_off ? 0 : RFLAGS_IF;
+
+	if (holds_lock)
+		host_die("the spinlock is taken twice");
+	irqs_off = true;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	pthread_mutex_lock(&spinlock);
+	holds_lock = true;
+	host_lock_stats.locks++;
+	return flags;
+}
+
+void port_unlock(irqflags_t flags)
+{
+	if (!holds_lock)
+		host_die("the spinlock is released by a thread that does not hold it");
+	if (flags != 0 && flags != RFLAGS_IF)
+		host_die("the spinlock is released with flags %#lx that port_lock did not return",
+			 flags);
+	holds_lock = false;
+	pthread_mutex_unlock(&spinlock);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	irqs_off = !(flags & RFLAGS_IF);
+	run_callback(host_after_unlock);
+}
+
+bool port_lock_held(void)
+{
+	return holds_lock;
+}
+
+/* ---- Interrupts ---- */
+
+bool host_irqs(bool on)
+{
+	bool were_on = !irqs_off;
+
+	irqs_off = !on;
+	return were_on;
+}
+
+void host_interrupt(unsigned int cpu, void (*fn)(void *arg), void *arg)
+{
+	unsigned int old_cpu = host_cpu();
+	bool old_mutex = holds_mutex, old_off = irqs_off, old_in = in_irq;
+
+	if (holds_lock)
+		host_die("an interrupt inside the spinlock");
+	irqs_off = in_irq = true;
+	holds_mutex = false;
+	host_become_cpu(cpu);
+	fn(arg);
+	host_assert_clean("an interrupt handler", false);
+	host_become_cpu(old_cpu);
+	holds_mutex = old_mutex;
+	irqs_off = old_off;
+	in_irq = old_in;
+}
+
+void host_assert_clean(const char *after, bool irqs_on)
+{
+	if (holds_lock)
+		host_die("%s ended with the spinlock held", after);
+	if (holds_mutex)
+		host_die("%s ended with the mutex held", after);
+	if (irqs_off == irqs_on)
+		host_die("%s ended with interrupts %s", after, irqs_off ? "off" : "on");
+}
+
+void host_assert_may_sleep(const char *hook)
+{
+	if (holds_lock)
+		host_die("%s under the spinlock", hook);
+	if (irqs_off || in_irq)
+		host_die("%s in a context that must not sleep", hook);
+}
+
+void host_assert_mutex(const char *hook)
+{
+	host_assert_may_sleep(hook);
+	if (host_is_set_up && !holds_mutex)
+		host_die("%s without the mutex", hook);
+}
+
+/* ---- Failures ---- */
+
+bool host_hook_fails(enum host_hook hook)
+{
+	struct host_fault *fault = &host_faults[hook];
+	unsigned long call = __atomic_add_fetch(&fault->calls, 1, __ATOMIC_RELAXED);
+
+	if (!fault->fail_all && call != fault->fail_at)
+		return false;
+	fault->hit = true;
+	return true;
+}
+
+void host_fail(enum host_hook hook, unsigned long n)
+{
+	host_faults[hook].hit = false;
+	host_faults[hook].fail_at = n == 0 ? 0 : host_faults[hook].calls + n;
+}
+
+void host_fail_none(void)
+{
+	for (unsigned int i = 0; i < NR_HOOKS; i++) {
+		host_faults[i].fail_at = 0;
+		host_faults[i].fail_all = false;
+	}
+	host_fail_page_cpu = NR_CPUS;
+}
+
+/* ---- Public calls ---- */
+
+/* What a caller had before a call, and has to have again after it. */
+struct caller_state {
+	bool mutex, irqs_off;
+};
+
+static struct caller_state caller_before(void)
+{
+	struct caller_state state = { holds_mutex, irqs_off };
+
+	return state;
+}
+
+static void caller_after(const struct caller_state *before, const char *call)
+{
+	if (holds_lock || holds_mutex != before->mutex || irqs_off != before->irqs_off)
+		host_die("%s left lock=%d mutex=%d (was %d) irqs_off=%d (was %d)", call, holds_lock,
+			 holds_mutex, before->mutex, irqs_off, before->irqs_off);
+}
+
+void __percpu *host_alloc(size_t size, size_t align)
+{
+	struct caller_state before = caller_before();
+	void __percpu *ptr = __alloc_percpu(size, align);
+
+	caller_after(&before, "__alloc_percpu");
+	return ptr;
+}
+
+void __percpu *host_alloc_reserved(size_t size, size_t align)
+{
+	struct caller_state before = caller_before();
+	void __percpu *ptr = __alloc_reserved_percpu(size, align);
+
+	caller_after(&before, "__alloc_reserved_percpu");
+	return ptr;
+}
+
+void host_free(void __percpu *ptr)
+{
+	struct caller_state before = caller_before();
+
+	free_percpu(ptr);
+	caller_after(&before, "free_percpu");
+}
