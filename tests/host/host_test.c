@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAX_CHUNKS 256
+#define MAX_CHUNKS   256
 #define TIME_LIMIT_S 900
 
 void host_check_failed(const char *file, int line, const char *fmt, ...)
@@ -110,14 +110,15 @@ void check_filled(const void __percpu *ptr, size_t size, uint8_t value, const ch
 {
 	unsigned int cpu;
 
-	for_each_possible_cpu(cpu) {
+	for_each_possible_cpu (cpu) {
 		const uint8_t *copy = (const uint8_t *)per_cpu_ptr((const char __percpu *)ptr, cpu);
 
 		for (size_t i = 0; i < size; i++)
 			if (copy[i] != value)
-				host_check_failed(__FILE__, __LINE__,
-						  "%s: byte %zu of CPU %u's copy: got %#x, want %#x",
-						  when, i, cpu, copy[i], value);
+				host_check_failed(
+					__FILE__, __LINE__,
+					"%s: byte %zu of CPU %u's copy: got %#x, want %#x", when, i,
+					cpu, copy[i], value);
 	}
 }
 
@@ -131,7 +132,7 @@ void pattern_fill(const void __percpu *ptr, size_t size, uint64_t seed)
 {
 	unsigned int cpu;
 
-	for_each_possible_cpu(cpu) {
+	for_each_possible_cpu (cpu) {
 		uint8_t *copy = (uint8_t *)per_cpu_ptr((char __percpu *)ptr, cpu);
 
 		for (size_t i = 0; i < size; i++)
@@ -143,15 +144,16 @@ void pattern_check(const void __percpu *ptr, size_t size, uint64_t seed)
 {
 	unsigned int cpu;
 
-	for_each_possible_cpu(cpu) {
+	for_each_possible_cpu (cpu) {
 		const uint8_t *copy = (const uint8_t *)per_cpu_ptr((const char __percpu *)ptr, cpu);
 
 		for (size_t i = 0; i < size; i++)
 			if (copy[i] != pattern_byte(seed, cpu, i))
-				host_check_failed(__FILE__, __LINE__,
-						  "byte %zu of CPU %u's copy of %p: got %#x, want %#x",
-						  i, cpu, (const void *)copy, copy[i],
-						  pattern_byte(seed, cpu, i));
+				host_check_failed(
+					__FILE__, __LINE__,
+					"byte %zu of CPU %u's copy of %p: got %#x, want %#x", i,
+					cpu, (const void *)copy, copy[i],
+					pattern_byte(seed, cpu, i));
 	}
 }
 

@@ -23,9 +23,9 @@ struct oracle_chunk *oracle_chunk_new(size_t used, size_t free)
 	c->runs = calloc(2, sizeof(*c->runs));
 	c->span = used + free;
 	if (used > 0)
-		c->runs[c->nr_runs++] = (struct oracle_run){ used, true };
+		c->runs[c->nr_runs++] = (struct oracle_run){used, true};
 	if (free > 0)
-		c->runs[c->nr_runs++] = (struct oracle_run){ free, false };
+		c->runs[c->nr_runs++] = (struct oracle_run){free, false};
 	c->hint = free;
 	return c;
 }
@@ -50,7 +50,7 @@ static void run_insert(struct oracle_chunk *c, size_t at, size_t length, bool us
 {
 	c->runs = realloc(c->runs, (c->nr_runs + 1) * sizeof(*c->runs));
 	memmove(&c->runs[at + 1], &c->runs[at], (c->nr_runs - at) * sizeof(*c->runs));
-	c->runs[at] = (struct oracle_run){ length, used };
+	c->runs[at] = (struct oracle_run){length, used};
 	c->nr_runs++;
 }
 

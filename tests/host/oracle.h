@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The allocator's contract (placement, slots, population, reclaim) a second time, as plainly as it can
- * be said: arrays, copies and loops over everything. It knows sizes and numbers only, no addresses,
- * no memory, no failures. Written from the contract alone, to be compared with percpu/ after every
- * operation.
+ * The allocator's contract (placement, slots, population, reclaim) a second time, as plainly as it
+ * can be said: arrays, copies and loops over everything. It knows sizes and numbers only, no
+ * addresses, no memory, no failures. Written from the contract alone, to be compared with percpu/
+ * after every operation.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#define ORACLE_PAGE 4096
+#define ORACLE_PAGE	  4096
 #define ORACLE_MAX_CHUNKS 256
 
 /* A run of bytes in use by one area, or free. */
@@ -21,12 +21,12 @@ struct oracle_run {
 
 struct oracle_chunk {
 	unsigned long id;
-	size_t span;		  /* bytes that the runs cover */
-	struct oracle_run *runs;  /* from offset 0 */
+	size_t span;		 /* bytes that the runs cover */
+	struct oracle_run *runs; /* from offset 0 */
 	size_t nr_runs;
 	size_t hint;
-	int slot;		  /* -1: the reserved chunk */
-	bool *page_has_memory;	  /* one for each page of a unit; the first chunks share it */
+	int slot;	       /* -1: the reserved chunk */
+	bool *page_has_memory; /* one for each page of a unit; the first chunks share it */
 	bool first, reserved, immutable;
 };
 
@@ -34,10 +34,11 @@ struct oracle {
 	size_t unit_size;
 	int nr_slots;
 	unsigned long next_id;
-	/* In the order of pcpu_inspect_chunks, without the reserved chunk: by slot, front to back. */
+	/* In the order of pcpu_inspect_chunks, without the reserved chunk: by slot, front to back.
+	 */
 	struct oracle_chunk *chunks[ORACLE_MAX_CHUNKS];
 	size_t nr_chunks;
-	struct oracle_chunk *reserved;	/* NULL if there is none */
+	struct oracle_chunk *reserved; /* NULL if there is none */
 	bool reclaim_pending;
 	unsigned long chunks_made, chunks_freed;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host port: the machine's start, its CPUs, reports and deferred work. Memory and locks have files
- * of their own.
+ * The host port: the machine's start, its CPUs, reports and deferred work. Memory and locks have
+ * files of their own.
  */
 #include "tests/host/port_host_internal.h"
 
@@ -193,7 +193,8 @@ bool host_run_reclaim(void)
 	return true;
 }
 
-/* Without a worker, what is pending runs here; with one, by it or here: the mutex orders the two. */
+/* Without a worker, what is pending runs here; with one, by it or here: the mutex orders the two.
+ */
 void port_reclaim_wait(void)
 {
 	host_assert_may_sleep("port_reclaim_wait");
@@ -249,7 +250,7 @@ static void first_page_style(const struct host_config *config, ssize_t unit, ssi
 	unsigned int cpu;
 
 	first_nr = PFN_UP(host_static_size()) + config->extra_pages;
-	for_each_possible_cpu(cpu) {
+	for_each_possible_cpu (cpu) {
 		first_pages[cpu] = host_take_pages(first_nr);
 		memcpy(host_page_address(first_pages[cpu]), __per_cpu_load, host_static_size());
 	}
@@ -267,7 +268,7 @@ static void first_embed_style(const struct host_config *config, ssize_t unit, ss
 		unit = (ssize_t)max(PCPU_MIN_UNIT_SIZE, ALIGN_UP(used, PAGE_SIZE));
 	first_nr = dyn < 0 ? (size_t)unit / PAGE_SIZE : PFN_UP(used);
 	base = host_take_pages((size_t)unit / PAGE_SIZE * cpumask_weight(&cpu_possible_mask));
-	for_each_possible_cpu(cpu) {
+	for_each_possible_cpu (cpu) {
 		first_pages[cpu] = base + (size_t)unit / PAGE_SIZE * unit_of[cpu];
 		memcpy(host_page_address(first_pages[cpu]), __per_cpu_load, host_static_size());
 	}

@@ -4,8 +4,8 @@
  * unchanged. It is stricter than any real machine: what a contract forbids ends the process.
  *
  *	memory     a memfd, one struct page for each of its pages; the "direct map" shows all of it
- *	mapping    real: a page is mapped at its address with mmap(MAP_FIXED), all else is PROT_NONE.
- *	           port_map shows a page only once port_flush_map has covered it; port_unmap leaves it
+ *	mapping    real: a page is mapped at its address with mmap(MAP_FIXED), all else is
+ *PROT_NONE. port_map shows a page only once port_flush_map has covered it; port_unmap leaves it
  *	           visible until port_flush_unmap (the TLB), and a page may not be freed before that
  *	CPUs       threads; the GS base is really set, so that this_cpu_ accessors run for real
  *	interrupts a flag of each thread
@@ -20,7 +20,7 @@
 #include "percpu/inspect.h"
 
 #define HOST_EXIT_PANIC 99 /* exit status of port_panic */
-#define HOST_EXIT_PORT 98  /* exit status when the port's contract was broken */
+#define HOST_EXIT_PORT	98 /* exit status when the port's contract was broken */
 
 enum host_style {
 	HOST_EMBED, /* units in the direct map: an immutable first chunk */
@@ -32,16 +32,17 @@ struct host_config {
 	const unsigned int *units; /* unit number of each of these; NULL: 0, 1, 2 … */
 	unsigned int nr_cpus;	   /* 0: one */
 	enum host_style style;
-	size_t reserved;	   /* bytes of the reserved area */
-	ssize_t unit_size;	   /* as for pcpu_setup_first_chunk; 0 means -1 */
-	ssize_t dyn_size;	   /* the same; -2 means 0 */
-	size_t extra_pages;	   /* HOST_PAGE: pages of a unit past the static area */
-	size_t nr_pages;	   /* physical memory; 0: 16 MiB */
-	bool ranges_fall;	   /* each new address range lies below the ones before */
-	bool no_heap;		   /* the heap stays down until host_heap_up */
+	size_t reserved;    /* bytes of the reserved area */
+	ssize_t unit_size;  /* as for pcpu_setup_first_chunk; 0 means -1 */
+	ssize_t dyn_size;   /* the same; -2 means 0 */
+	size_t extra_pages; /* HOST_PAGE: pages of a unit past the static area */
+	size_t nr_pages;    /* physical memory; 0: 16 MiB */
+	bool ranges_fall;   /* each new address range lies below the ones before */
+	bool no_heap;	    /* the heap stays down until host_heap_up */
 };
 
-/* Starts the machine and makes the first chunk. Once a process. The caller becomes the first CPU. */
+/* Starts the machine and makes the first chunk. Once a process. The caller becomes the first CPU.
+ */
 void host_boot(const struct host_config *config);
 /* The same without the first chunk. */
 void host_power_on(const struct host_config *config);
@@ -90,10 +91,10 @@ void host_assert_clean(const char *after, bool irqs_on);
 
 /* ---- Memory ---- */
 struct host_ledger {
-	size_t pages;	   /* taken with port_page_alloc and not given back */
-	size_t mapped;	   /* pages mapped in the range area */
-	size_t stale;	   /* unmapped, not flushed */
-	size_t ranges;	   /* address ranges out */
+	size_t pages;  /* taken with port_page_alloc and not given back */
+	size_t mapped; /* pages mapped in the range area */
+	size_t stale;  /* unmapped, not flushed */
+	size_t ranges; /* address ranges out */
 	size_t heap_blocks, heap_bytes;
 };
 struct host_ledger host_ledger(void);
@@ -110,10 +111,10 @@ void host_worker_start(unsigned int cpu);
 void host_worker_stop(void);
 
 /* ---- Report ---- */
-extern unsigned long host_warnings;  /* lines of port_warn */
-extern char host_warning[512];	     /* the last of them */
-extern uint64_t host_time_ms;	     /* what port_time_ms says */
-extern bool host_quiet;		     /* port_warn and port_info do not print */
+extern unsigned long host_warnings; /* lines of port_warn */
+extern char host_warning[512];	    /* the last of them */
+extern uint64_t host_time_ms;	    /* what port_time_ms says */
+extern bool host_quiet;		    /* port_warn and port_info do not print */
 /* Ends the process with HOST_EXIT_PORT: the port's contract was broken. */
 void host_die(const char *fmt, ...) __printf(1, 2) __noreturn;
 

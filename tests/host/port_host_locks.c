@@ -194,7 +194,7 @@ struct caller_state {
 
 static struct caller_state caller_before(void)
 {
-	struct caller_state state = { holds_mutex, irqs_off };
+	struct caller_state state = {holds_mutex, irqs_off};
 
 	return state;
 }

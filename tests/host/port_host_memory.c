@@ -4,7 +4,8 @@
  *
  * A page-table entry goes NONE → (port_map) MAPPED → (port_flush_map) LIVE → (port_unmap) STALE →
  * (port_flush_unmap) NONE. Memory is readable while LIVE or STALE, so that code which relies on a
- * flush it does not make reads through a dead mapping (or faults), and the port sees who frees early.
+ * flush it does not make reads through a dead mapping (or faults), and the port sees who frees
+ * early.
  */
 #include "tests/host/port_host_internal.h"
 
@@ -13,14 +14,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define AREA_SIZE (64ul << 30)
-#define AREA_PAGES (AREA_SIZE / PAGE_SIZE)
-#define HOLE_SIZE (1ul << 30) /* more than PERCPU_LINK_BASE */
-#define GUARD PAGE_SIZE	      /* between two ranges */
-#define POISON_FREE 0x5a
+#define AREA_SIZE    (64ul << 30)
+#define AREA_PAGES   (AREA_SIZE / PAGE_SIZE)
+#define HOLE_SIZE    (1ul << 30) /* more than PERCPU_LINK_BASE */
+#define GUARD	     PAGE_SIZE	 /* between two ranges */
+#define POISON_FREE  0x5a
 #define POISON_FRESH 0xd5
-#define NO_PAGE (~0u)
-#define MAX_RANGES 8192
+#define NO_PAGE	     (~0u)
+#define MAX_RANGES   8192
 
 enum pte_state { PTE_NONE, PTE_MAPPED, PTE_LIVE, PTE_STALE };
 
@@ -189,7 +190,7 @@ static void range_insert(size_t at, uintptr_t start, size_t size, bool early)
 	if (nr_ranges == MAX_RANGES)
 		host_die("more than %d address ranges", MAX_RANGES);
 	memmove(&ranges[at + 1], &ranges[at], (nr_ranges - at) * sizeof(ranges[0]));
-	ranges[at] = (struct range){ start, size, early };
+	ranges[at] = (struct range){start, size, early};
 	nr_ranges++;
 	ledger.ranges++;
 }
@@ -216,7 +217,7 @@ static bool range_add_highest(size_t size, uintptr_t *start)
 {
 	uintptr_t end = (uintptr_t)area + AREA_SIZE;
 
-	for (size_t i = nr_ranges; ; i--) {
+	for (size_t i = nr_ranges;; i--) {
 		uintptr_t from = (uintptr_t)area;
 
 		if (i > 0)
@@ -279,7 +280,7 @@ void port_range_free(uintptr_t start, size_t size)
 			if (pte_of(start + at)->state != PTE_NONE)
 				host_die("range %#lx is freed with %s page at %#lx", start,
 					 pte_of(start + at)->state == PTE_STALE ? "an unflushed"
-										 : "a mapped",
+										: "a mapped",
 					 start + at);
 		memmove(&ranges[i], &ranges[i + 1], (nr_ranges - i - 1) * sizeof(ranges[0]));
 		nr_ranges--;

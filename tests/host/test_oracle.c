@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* links: tests/host/host_test.c tests/host/port_host.c tests/host/port_host_locks.c */
+/* links: tests/host/port_host_memory.c tests/host/oracle.c kernel/rbtree.c */
+/* links: percpu/alloc.c percpu/areamap.c percpu/check.c percpu/chunk.c percpu/inspect.c */
+/* links: percpu/populate.c percpu/reclaim.c percpu/setup.c percpu/where.c */
+/* ldflags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
+/*
+ * Random streams of requests to percpu/ and to the plain model; after every one of them every map,
+ * slot, hint, page count and byte is compared. HOST_OPS: operations over all streams; HOST_SEED.
+ */
+#include "tests/host/host_test.h"
+#include "tests/host/oracle.h"
+
+#define MAX_LIVE    4096
+#define DEFAULT_OPS 200000
+#define NR_STREAMS  8
+
+struct live {
+	void __percpu *ptr;
+	size_t size, offset;
+	unsigned long chunk;
+	uint64_t seed;
+};
+
+static struct oracle model;
+static struct live live[MAX_LIVE];
+static size_t nr_live;
+static uint64_t random_state;
+
+static size_t below(size_t n)
+{
+	return host_random(&random_state) % n;
+}
+
+/* ---- Comparison ---- */
+
+static void compare_map(const struct oracle_chunk *want, const struct pcpu_chunk_info *got)
+{
+	static int map[1 << 16];
+	ssize_t n = pcpu_inspect_map(got->id, map, ARRAY_SIZE(map));
+
+	CHECK_EQ(n, want->nr_runs);
+	for (size_t i = 0; i < want->nr_runs; i++) {
+		int run = (int)want->runs[i].length;
+
+		if (map[i] != (want->runs[i].used ? -run : run))
+			host_check_failed(__FILE__, __LINE__,
+					  "chunk %lu entry %zu: got %d, want %c%d", got->id, i,
+					  map[i], want->runs[i].used ? '-' : '+', run);
+	}
+}
+
+/* A map has room for 2 (the first ones) or for a power of two from 16 up, never too little. */
+static void compare_room(const struct pcpu_chunk_info *got)
+{
+	CHECK(got->map_room == 2 || (got->map_room >= 16 && is_power_of_2(got->map_room)));
+	CHECK(got->map_room >= got->nr_entries);
+	CHECK(got->first || got->map_room >= 16);
+}
+
+static void compare_chunk(const struct oracle_chunk *want, const struct pcpu_chunk_info *got)
+{
+	CHECK_EQ(got->id, want->id);
+	CHECK_EQ(got->slot, want->slot);
+	CHECK_EQ(got->span, want->span);
+	CHECK_EQ(got->free_size, oracle_free_size(want));
+	CHECK_EQ(got->hint, want->hint);
+	CHECK_EQ(got->nr_entries, want->nr_runs);
+	CHECK_EQ(got->pages_populated, oracle_pages(&model, want));
+	CHECK_EQ(got->pages_total, model.unit_size / PAGE_SIZE);
+	CHECK_EQ(got->first, want->first);
+	CHECK_EQ(got->reserved, want->reserved);
+	CHECK_EQ(got->immutable, want->immutable);
+	compare_room(got);
+	compare_map(want, got);
+}
+
+static void compare_stats(void)
+{
+	struct pcpu_stats stats;
+	struct host_ledger ledger = host_ledger();
+
+	pcpu_stats_get(&stats);
+	CHECK_EQ(stats.live_areas, nr_live);
+	CHECK_EQ(stats.chunks_made, model.chunks_made);
+	CHECK_EQ(stats.chunks_freed, model.chunks_freed);
+	CHECK_EQ(stats.pages_owned, ledger.pages);
+	CHECK_EQ(stats.meta_bytes, ledger.heap_bytes);
+	CHECK_EQ(ledger.stale, 0);
+}
+
+static void compare_all(void)
+{
+	static struct pcpu_chunk_info info[ORACLE_MAX_CHUNKS + 1];
+	size_t n = pcpu_inspect_chunks(info, ARRAY_SIZE(info));
+
+	CHECK_EQ(n, model.nr_chunks + (model.reserved != NULL));
+	for (size_t i = 0; i < model.nr_chunks; i++)
+		compare_chunk(model.chunks[i], &info[i]);
+	if (model.reserved != NULL)
+		compare_chunk(model.reserved, &info[n - 1]);
+	CHECK_EQ(host_reclaim_pending, model.reclaim_pending);
+	compare_stats();
+	check_invariants("after an operation");
+}
+
+/* ---- Operations ---- */
+
+/* What the stream asks for changes from epoch to epoch. */
+enum taste { MIXED, TINY, HOLES, COARSE, NR_TASTES };
+
+static enum taste taste;
+static size_t grow; /* in 16 operations so many are allocations */
+
+static void next_epoch(void)
+{
+	taste = (enum taste)below(NR_TASTES);
+	grow = below(2) == 0 ? 9 + below(6) : 2 + below(6);
+}
+
+static size_t mixed_size(void)
+{
+	switch (below(16)) {
+	case 0:
+		return PCPU_MIN_UNIT_SIZE;
+	case 1:
+		return 1 + below(PCPU_MIN_UNIT_SIZE);
+	case 2:
+		return 1 + below(16384);
+	case 3:
+	case 4:
+		return 1 + below(2048);
+	case 5:
+	case 6:
+		return (size_t)1 << below(13);
+	case 7:
+		return 8 * (1 + below(16));
+	default:
+		return 1 + below(96);
+	}
+}
+
+static size_t random_size(void)
+{
+	switch (taste) {
+	case TINY:
+		return 1 + below(16);
+	case HOLES: /* leave remainders just below and above what is worth an entry */
+		return (8u << below(4)) - 1 - below(6);
+	case COARSE:
+		return 1500 + below(below(8) == 0 ? 30000 : 6000);
+	default:
+		return mixed_size();
+	}
+}
+
+static size_t random_align(void)
+{
+	if (taste == TINY)
+		return (size_t)1 << below(4);
+	return (size_t)1 << (below(4) == 0 ? below(13) : below(5));
+}
+
+static void forget(size_t i)
+{
+	live[i] = live[--nr_live];
+}
+
+static void free_one(size_t i)
+{
+	struct live *area = &live[i];
+
+	pattern_check(area->ptr, area->size, area->seed);
+	CHECK(oracle_free(&model, area->chunk, area->offset));
+	host_become_cpu(cpumask_next(&cpu_possible_mask, (unsigned int)below(nr_cpu_ids)));
+	host_free(area->ptr);
+	CHECK_EQ(host_warnings, 0);
+	forget(i);
+}
+
+static uintptr_t base_of(unsigned long chunk)
+{
+	static struct pcpu_chunk_info info[ORACLE_MAX_CHUNKS + 1];
+	size_t n = pcpu_inspect_chunks(info, ARRAY_SIZE(info));
+
+	for (size_t i = 0; i < n; i++)
+		if (info[i].id == chunk)
+			return info[i].base;
+	host_check_failed(__FILE__, __LINE__, "there is no chunk %lu", chunk);
+}
+
+static void alloc_one(size_t size, size_t align, bool reserved)
+{
+	struct live *area = &live[nr_live];
+	bool fits = oracle_alloc(&model, size, align, reserved, &area->chunk, &area->offset);
+
+	host_become_cpu(cpumask_next(&cpu_possible_mask, (unsigned int)below(nr_cpu_ids)));
+	area->ptr = reserved ? host_alloc_reserved(size, align) : host_alloc(size, align);
+	CHECK_EQ(area->ptr != NULL, fits);
+	CHECK_EQ(host_warnings, 0);
+	if (!fits)
+		return;
+	CHECK_EQ((uintptr_t)area->ptr - (uintptr_t)__per_cpu_start + (uintptr_t)pcpu_base_addr,
+		 base_of(area->chunk) + area->offset);
+	area->size = size;
+	area->seed = host_random(&random_state);
+	check_filled(area->ptr, size, 0, "a fresh area");
+	pattern_fill(area->ptr, size, area->seed);
+	nr_live++;
+}
+
+static void operate(bool with_reserved)
+{
+	size_t dice = below(16);
+
+	if (below(64) == 0) {
+		host_run_reclaim();
+		if (model.reclaim_pending)
+			oracle_reclaim(&model);
+	} else if (nr_live > 0 && (dice >= grow || nr_live == MAX_LIVE)) {
+		free_one(below(nr_live));
+	} else {
+		alloc_one(random_size(), random_align(), with_reserved && below(4) == 0);
+	}
+}
+
+static void drain(void)
+{
+	while (nr_live > 0)
+		free_one(below(nr_live));
+	compare_all();
+	host_run_reclaim();
+	if (model.reclaim_pending)
+		oracle_reclaim(&model);
+	compare_all();
+}
+
+static void run_stream(const struct host_config *config)
+{
+	ssize_t dyn = config->dyn_size;
+	struct oracle_setup setup = {.static_size = host_static_size(),
+				     .reserved_size = config->reserved};
+	size_t nr_ops = host_env("HOST_OPS", DEFAULT_OPS) / NR_STREAMS;
+
+	random_state =
+		host_env("HOST_SEED", 1) * 0x9e3779b97f4a7c15u + config->reserved + config->nr_cpus;
+	host_boot(config);
+	setup.unit_size = pcpu_unit_size;
+	setup.immutable = config->style == HOST_EMBED;
+	setup.dyn_size = pcpu_unit_size - setup.static_size - setup.reserved_size;
+	if (dyn > 0 || dyn == -2)
+		setup.dyn_size = dyn == -2 ? 0 : (size_t)dyn;
+	setup.pages_present = PFN_UP(setup.static_size) + config->extra_pages;
+	if (setup.immutable)
+		setup.pages_present =
+			dyn == 0 ? pcpu_unit_size / PAGE_SIZE
+				 : PFN_UP(setup.static_size + config->reserved + setup.dyn_size);
+	oracle_init(&model, &setup);
+	compare_all();
+	for (size_t i = 0; i < nr_ops; i++) {
+		if (i % 256 == 0)
+			next_epoch();
+		operate(config->reserved > 0);
+		compare_all();
+		if (i % 8192 == 8191)
+			drain();
+	}
+	drain();
+	oracle_done(&model);
+}
+
+static const unsigned int holes[] = {0, 2, 5}, holes_units[] = {2, 0, 1};
+
+HOST_TEST(stream_embed)
+{
+	run_stream(&(struct host_config){.nr_cpus = 2});
+}
+
+HOST_TEST(stream_embed_reserved)
+{
+	run_stream(&(struct host_config){.nr_cpus = 2, .reserved = 8192, .dyn_size = 20480});
+}
+
+HOST_TEST(stream_page)
+{
+	run_stream(&(struct host_config){.nr_cpus = 3, .style = HOST_PAGE});
+}
+
+HOST_TEST(stream_page_reserved)
+{
+	run_stream(&(struct host_config){
+		.nr_cpus = 2, .style = HOST_PAGE, .reserved = 12289, .ranges_fall = true});
+}
+
+HOST_TEST(stream_cpus_with_holes)
+{
+	run_stream(&(struct host_config){.cpus = holes,
+					 .units = holes_units,
+					 .nr_cpus = 3,
+					 .style = HOST_PAGE,
+					 .unit_size = 128 << 10,
+					 .dyn_size = 30001,
+					 .reserved = 5003,
+					 .extra_pages = 2});
+}
+
+HOST_TEST(stream_one_cpu)
+{
+	run_stream(&(struct host_config){.nr_cpus = 1, .unit_size = 72 << 10});
+}
+
+HOST_TEST(stream_only_reserved)
+{
+	run_stream(&(struct host_config){
+		.nr_cpus = 2, .reserved = 16384, .unit_size = 64 << 10, .dyn_size = -2});
+}
+
+HOST_TEST(stream_no_dynamic_area)
+{
+	run_stream(&(struct host_config){
+		.nr_cpus = 1, .style = HOST_PAGE, .unit_size = 64 << 10, .dyn_size = -2});
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(stream_embed),
+		cmocka_unit_test(stream_embed_reserved),
+		cmocka_unit_test(stream_page),
+		cmocka_unit_test(stream_page_reserved),
+		cmocka_unit_test(stream_cpus_with_holes),
+		cmocka_unit_test(stream_one_cpu),
+		cmocka_unit_test(stream_only_reserved),
+		cmocka_unit_test(stream_no_dynamic_area),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
