@@ -69,6 +69,7 @@ SRCS_tests :=
 # Tests that run on the host. A file names what it is linked with: "links: FILE…" in a comment line,
 # and flags of its own: "flags: …".
 HOST_TESTS := \
+	tests/host/test_oracle.c \
 	tests/host/test_rbtree.c
 
 SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRCS_tests)

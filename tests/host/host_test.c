@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-only
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What the host tests share: child processes, checks, patterns, snapshots. */
+#define _GNU_SOURCE
 #include "tests/host/host_test.h"
 
 #include <signal.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The plain model of the allocator's contract. See oracle.h. */
 #include "tests/host/oracle.h"
 

@@ -1,8 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0-only
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The host port: the machine's start, its CPUs, reports and deferred work. Memory and locks have
  * files of their own.
  */
+#define _GNU_SOURCE /* memfd_create, ftruncate, syscall */
 #include "tests/host/port_host_internal.h"
 
 #include "arch/x86_64/memlayout.h"

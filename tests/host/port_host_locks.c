@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The host port: the two locks, interrupts, failure injection, and the public calls with a look at
  * the locks afterwards. Any use out of order ends the process.

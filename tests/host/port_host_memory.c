@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The host port: physical pages, address ranges, page tables with a TLB that remembers, the heap.
  *
@@ -7,6 +7,7 @@
  * flush it does not make reads through a dead mapping (or faults), and the port sees who frees
  * early.
  */
+#define _GNU_SOURCE /* memfd_create, ftruncate, syscall */
 #include "tests/host/port_host_internal.h"
 
 #include <pthread.h>
