@@ -7,12 +7,14 @@
 #include "kernel/string.h"
 
 #include "arch/x86_64/copy.h"
+#include "kernel/compiler.h"
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
-	void *tail = x86_rep_movsq(dst, &src, n / 8);
+	const void *from = src;
+	void *tail = x86_rep_movsq(dst, &from, n / 8);
 
-	x86_rep_movsb(tail, src, n % 8);
+	x86_rep_movsb(tail, from, n % 8);
 	return dst;
 }
 
