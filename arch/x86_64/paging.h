@@ -6,6 +6,7 @@
 #pragma once
 
 #include "arch/x86_64/memlayout.h"
+#include "kernel/compiler.h"
 
 enum {
 	PROT_READ = 0,
@@ -18,7 +19,7 @@ enum {
 
 /*
  * Builds the final tables (kernel image by section, direct map of large pages, the vmalloc area's
- * top-level entries, the identity map that APs need) with pages from mm/early.h, and switches to
+ * top-level entries, the trampoline's page at its own address, readable and executable) with pages from mm/early.h, and switches to
  * them with CR0.WP, NX, global pages and, where the CPU has them, SMEP, SMAP and UMIP.
  * max_phys: end of the highest memory of any type that the direct map must reach, in bytes.
  * Context: boot CPU, once, before any other function here.
@@ -39,7 +40,8 @@ int paging_map(uintptr_t va, phys_addr_t pa, unsigned int prot);
  * tables left empty stay until paging_free_tables. The caller flushes, then frees. */
 phys_addr_t paging_unmap(uintptr_t va);
 /* Frees the page tables under [start, end) that hold no entry. Only after a flush of that range on
- * every CPU. */
+ * every CPU; flushes it once more if there were any, since CPUs cache pointers to tables too. Context
+ * as for tlb_flush_range. */
 void paging_free_tables(uintptr_t start, uintptr_t end);
 /* Makes the page tables for [start, end) from mm/early.h, so that paging_map never allocates there.
  * Only before the page allocator is up. */
@@ -48,3 +50,8 @@ void paging_populate_early(uintptr_t start, uintptr_t end);
 /* What is mapped at va, large pages included: the physical address of that very byte and, unless
  * prot is NULL, its protection; PHYS_NONE if nothing is. */
 phys_addr_t paging_lookup(uintptr_t va, unsigned int *prot);
+
+/* Calls visit for each leaf, rising by address, until it returns false. size: of the page in bytes.
+ * For checks: takes no lock. */
+typedef bool (*paging_visit_fn)(uintptr_t va, size_t size, unsigned int prot, void *arg);
+void paging_walk(paging_visit_fn visit, void *arg);
