@@ -132,6 +132,34 @@ static inline void x86_sti_hlt(void)
 	__asm__ volatile("sti; hlt" ::: "memory");
 }
 
+/* Sleeps until the next interrupt, if they are enabled, or NMI. */
+static inline void x86_hlt(void)
+{
+	__asm__ volatile("hlt" ::: "memory");
+}
+
+/* limit and base of a descriptor table, as lgdt and lidt read them. */
+struct x86_table_pointer {
+	uint16_t limit;
+	uint64_t base;
+} __packed;
+
+static inline void x86_lgdt(const struct x86_table_pointer *pointer)
+{
+	__asm__ volatile("lgdt %0" ::"m"(*pointer) : "memory");
+}
+
+static inline void x86_lidt(const struct x86_table_pointer *pointer)
+{
+	__asm__ volatile("lidt %0" ::"m"(*pointer) : "memory");
+}
+
+/* Loads the task register; marks the descriptor busy. */
+static inline void x86_ltr(uint16_t selector)
+{
+	__asm__ volatile("ltr %0" ::"r"(selector) : "memory");
+}
+
 static inline uint64_t x86_read_flags(void)
 {
 	uint64_t flags;
@@ -143,6 +171,11 @@ static inline uint64_t x86_read_flags(void)
 static inline void x86_outb(uint16_t port, uint8_t value)
 {
 	__asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port));
+}
+
+static inline void x86_outw(uint16_t port, uint16_t value)
+{
+	__asm__ volatile("outw %0, %1" ::"a"(value), "Nd"(port));
 }
 
 static inline uint8_t x86_inb(uint16_t port)

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ways out: QEMU's debug-exit device, a reset by the keyboard controller, and a CPU that stands
+ * still. Source: QEMU hw/misc/debugexit.c (interface only); IBM PC AT technical reference (8042).
+ */
+#include "arch/x86_64/arch.h"
+#include "arch/x86_64/cpu.h"
+
+enum {
+	DEBUG_EXIT_PORT = 0xf4,
+	ACPI_PM1A_CONTROL_QEMU = 0x604, /* of QEMU's PC machines; elsewhere nothing listens */
+	ACPI_SLEEP_S5 = 0x2000,		/* SLP_EN with the sleep type that QEMU takes for "off" */
+	RESET_CONTROL_PORT = 0xcf9,
+	RESET_HARD = 0x02,
+	RESET_NOW = 0x06,
+	KEYBOARD_PORT = 0x64,
+	KEYBOARD_BUSY = 0x02,
+	KEYBOARD_PULSE_RESET = 0xfe,
+};
+
+/* Stops this CPU for good. */
+static void __noreturn halt(void)
+{
+	for (;;) {
+		x86_cli();
+		x86_hlt();
+	}
+}
+
+void arch_exit(unsigned int code)
+{
+	x86_cli();
+	x86_outb(DEBUG_EXIT_PORT, (uint8_t)code);
+	x86_outw(ACPI_PM1A_CONTROL_QEMU, ACPI_SLEEP_S5); /* no debug-exit device: power off */
+	halt();
+}
+
+void arch_reboot(void)
+{
+	x86_cli();
+	for (unsigned int tries = 0; tries < 100000; tries++)
+		if ((x86_inb(KEYBOARD_PORT) & KEYBOARD_BUSY) == 0)
+			break;
+	x86_outb(KEYBOARD_PORT, KEYBOARD_PULSE_RESET);
+	x86_outb(RESET_CONTROL_PORT, RESET_HARD);
+	x86_outb(RESET_CONTROL_PORT, RESET_NOW);
+	halt();
+}
