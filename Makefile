@@ -39,9 +39,21 @@ say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 # ---- What the kernel is made of: one file a line ---------------------------------------------------
 
 SRCS_boot := \
-	boot/boot.S
+	boot/boot.S \
+	boot/multiboot2.c
 
-SRCS_arch :=
+SRCS_arch := \
+	arch/x86_64/backtrace.c \
+	arch/x86_64/context.c \
+	arch/x86_64/descriptors.c \
+	arch/x86_64/entry.S \
+	arch/x86_64/exit.c \
+	arch/x86_64/fault.c \
+	arch/x86_64/paging.c \
+	arch/x86_64/paging_init.c \
+	arch/x86_64/percpu_early.c \
+	arch/x86_64/switch.S \
+	arch/x86_64/traps.c
 
 SRCS_mm := \
 	mm/early.c
