@@ -56,24 +56,39 @@ SRCS_arch := \
 	arch/x86_64/traps.c
 
 SRCS_mm := \
-	mm/early.c
+	mm/early.c \
+	mm/kmalloc.c \
+	mm/page.c
 
 SRCS_kernel := \
 	kernel/cmdline.c \
 	kernel/format.c \
 	kernel/ksyms.c \
+	kernel/main.c \
 	kernel/mutex.c \
 	kernel/panic.c \
 	kernel/printk.c \
 	kernel/rbtree.c \
 	kernel/sched.c \
 	kernel/spinlock.c \
+	kernel/string.c \
 	kernel/test.c \
 	kernel/wait.c \
 	kernel/warn.c \
 	kernel/workqueue.c
 
-SRCS_percpu :=
+SRCS_percpu := \
+	percpu/alloc.c \
+	percpu/areamap.c \
+	percpu/check.c \
+	percpu/chunk.c \
+	percpu/inspect.c \
+	percpu/populate.c \
+	percpu/port_kernel.c \
+	percpu/reclaim.c \
+	percpu/setup.c \
+	percpu/setup_kernel.c \
+	percpu/where.c
 
 # Self-tests, linked into the kernel.
 SRCS_tests :=
