@@ -91,7 +91,8 @@ SRCS_percpu := \
 	percpu/where.c
 
 # Self-tests, linked into the kernel.
-SRCS_tests :=
+SRCS_tests := \
+	tests/kernel/test_percpu_trapsb.c
 
 # Tests that run on the host. A file names what it is linked with: "links: FILE…" in a comment line,
 # and flags of its own: "flags: …".
