@@ -73,6 +73,7 @@ SRCS_kernel := \
 	kernel/spinlock.c \
 	kernel/string.c \
 	kernel/test.c \
+	kernel/thread.c \
 	kernel/wait.c \
 	kernel/warn.c \
 	kernel/workqueue.c
@@ -97,7 +98,9 @@ SRCS_tests := \
 # Tests that run on the host. A file names what it is linked with: "links: FILE…" in a comment line,
 # and flags of its own: "flags: …".
 HOST_TESTS := \
+	tests/host/test_cmdline.c \
 	tests/host/test_oracle.c \
+	tests/host/test_printf.c \
 	tests/host/test_rbtree.c
 
 SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRCS_tests)

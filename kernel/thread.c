@@ -250,7 +250,7 @@ void thread_tick_hook_remove(void (*fn)(void))
 	}
 }
 
-static void tick(struct trap_frame *frame __unused)
+static void tick(void)
 {
 	for (size_t i = 0; i < MAX_TICK_HOOKS; i++) {
 		void (*hook)(void) = __atomic_load_n(&tick_hooks[i], __ATOMIC_ACQUIRE);
