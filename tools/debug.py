@@ -1,0 +1,48 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boots the kernel stopped at the reset vector and attaches gdb: `make debug`.
+
+Options are those of `make run`; the console goes to build/debug.console (watch it with tail -f).
+GDBFLAGS adds flags of gdb. QEMU ends with gdb.
+"""
+import os
+import shlex
+import subprocess
+import sys
+import threading
+
+import machine
+
+
+def keep_console(stream, path):
+    """Writes all of QEMU's output to a file, as it comes."""
+    with open(path, "wb", buffering=0) as file:
+        while data := os.read(stream.fileno(), 65536):
+            file.write(data)
+
+
+def debug(options):
+    with machine.Machine(options) as guest:
+        console = os.path.join("build", "debug.console")
+        threading.Thread(target=keep_console, args=(guest.process.stdout, console),
+                         daemon=True).start()
+        print(f"debug: QEMU is stopped at the reset vector; its console goes to {console}",
+              flush=True)
+        gdb = [os.environ.get("GDBTOOL", "gdb"), "-q", "-ex", "set confirm off",
+               "-ex", f"target remote {machine.gdb_socket()}"]
+        return subprocess.call(gdb + shlex.split(os.environ.get("GDBFLAGS", ""))
+                               + [os.path.join("build", "percpu.elf")])
+
+
+def main():
+    os.chdir(machine.ROOT)
+    os.environ.update(GDB="1", STOPPED="1")
+    try:
+        return debug(machine.Options())
+    except (machine.Failure, FileNotFoundError) as failure:
+        print(f"debug: failed: {failure}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

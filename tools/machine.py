@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One boot of the kernel in QEMU: its options, its command line, and what its end means.
+
+A boot has a folder of its own under build/ while it runs (ISO, COM2's report), so that several may run
+side by side. QEMU's standard input and output are COM1; its status tells how the guest ended:
+
+    33  the guest wrote 0x10 to the debug-exit port: all good, if the whole test plan was seen
+    35  it wrote 0x11: a test failed, it warned, or it panicked
+     0  it was reset without being asked to: a triple fault
+     1  QEMU did not like its options
+"""
+import ctypes
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import mkiso
+import tap
+
+ROOT = mkiso.ROOT
+BUILD = os.path.join(ROOT, "build")
+OVMF = "/usr/share/ovmf/OVMF.fd"
+STATUS_GOOD, STATUS_FAILED = 33, 35
+PR_SET_PDEATHSIG = 1
+
+
+class Failure(Exception):
+    """A boot that could not be started, with the reason and the way out."""
+
+
+class Options:
+    """What the variables of `make run` say; the environment holds them."""
+
+    def __init__(self, env=None):
+        env = os.environ if env is None else env
+
+        def get(name, otherwise=""):
+            return env.get(name, "").strip() or otherwise
+
+        self.smp = get("SMP", get("CPUS", "4"))
+        self.mem = get("MEM", "512M")
+        self.cmdline = get("CMDLINE")
+        self.trace = get("TRACE")
+        self.accel = get("ACCEL", "tcg")
+        self.uefi = get("UEFI", "0") != "0"
+        self.qemu = get("QEMU", "qemu-system-x86_64")
+        self.extra = shlex.split(get("QEMUEXTRA"))
+        self.gdb = get("GDB", "0") != "0"
+        self.stopped = get("STOPPED", "0") != "0"
+        self.dry = get("DRY", "0") != "0"
+        self.timeout = self._seconds(get("TIMEOUT"))
+        if self.trace and not os.path.isfile(self.trace):
+            raise Failure(f"TRACE={self.trace}: there is no such file")
+
+    @staticmethod
+    def _seconds(text):
+        """None: not given; 0: none wanted."""
+        try:
+            return float(text) if text else None
+        except ValueError:
+            raise Failure(f"TIMEOUT={text}: want seconds") from None
+
+    def key(self, name, otherwise=None):
+        """A key's value on the kernel's command line; the last one wins."""
+        value = otherwise
+        for word in self.cmdline.split():
+            if word.partition("=")[0] == name:
+                value = word.partition("=")[2]
+        return value
+
+
+def gdb_socket():
+    """Where QEMU's GDB stub listens under GDB=1; relative, because socket names must be short."""
+    return os.path.relpath(os.path.join(BUILD, "gdb.sock"))
+
+
+def qemu_line(options, iso, report):
+    """The command that boots iso and keeps COM2 in the file report."""
+    accel = options.accel
+    if accel == "tcg":
+        accel = "tcg,thread=multi"
+    line = [options.qemu, "-accel", accel, "-cpu", "host" if accel.startswith("kvm") else "max",
+            "-smp", options.smp, "-m", options.mem, "-display", "none", "-no-reboot", "-nic", "none",
+            "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+            "-chardev", "stdio,id=com1,signal=off", "-serial", "chardev:com1",
+            "-chardev", f"file,id=com2,path={report}", "-serial", "chardev:com2",
+            "-cdrom", iso]
+    if options.uefi:
+        line += ["-bios", OVMF]
+    if options.gdb:
+        line += ["-gdb", f"unix:{gdb_socket()},server=on,wait=off"]
+    if options.stopped:
+        line += ["-S"]
+    return line + options.extra
+
+
+def _die_with_parent():
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Machine:
+    """A started QEMU. Use as a context manager: leaving it stops QEMU and removes its folder."""
+
+    def __init__(self, options):
+        self.options = options
+        if shutil.which(options.qemu) is None:
+            raise Failure(f"{options.qemu} is not installed: `make setup` installs QEMU, "
+                          "QEMU=… names another one")
+        if options.uefi and not os.path.exists(OVMF):
+            raise Failure(f"UEFI=1 needs {OVMF}: `make setup` installs it")
+        os.makedirs(BUILD, exist_ok=True)
+        self.folder = tempfile.mkdtemp(prefix="boot.", dir=BUILD)
+        self.report = os.path.join(self.folder, "report.ktap")
+        self.process = None
+        try:
+            iso = os.path.join(self.folder, "percpu.iso")
+            build_iso(options, iso)
+            self.process = subprocess.Popen(
+                qemu_line(options, iso, self.report), stdin=subprocess.PIPE, bufsize=0,
+                stdout=subprocess.PIPE, start_new_session=True, preexec_fn=_die_with_parent)
+        except BaseException:
+            self.stop()
+            raise
+
+    def report_text(self):
+        try:
+            with open(self.report, encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except OSError:
+            return ""
+
+    def stop(self):
+        """Stops QEMU if it still runs, and removes the folder."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def build_iso(options, iso):
+    kernel = os.path.join(BUILD, "percpu.elf")
+    if not os.path.exists(kernel):
+        raise Failure("build/percpu.elf is missing: run `make` first")
+    try:
+        mkiso.make_iso(kernel, iso, options.cmdline, options.trace)
+    except OSError as error:
+        raise Failure(f"cannot make the ISO: {error}; `make setup` installs the tools") from error
+    except subprocess.CalledProcessError as error:
+        raise Failure(f"cannot make the ISO: {error.cmd[0]}: {error.stderr}") from error
+
+
+def failed_tests(reports):
+    return [name for report in reports for name in report.names("not ok")]
+
+
+def report_problem(options, reports):
+    """What is wrong with the test report of a boot that ended well, or None."""
+    failed = failed_tests(reports)
+    if failed:
+        return f"{len(failed)} tests failed, yet the kernel ended as if all were good: " \
+               + ", ".join(failed[:5])
+    if not reports and options.key("selftest") != "none":
+        return "the test plan is incomplete: no test report came on COM2"
+    for report in reports:
+        if report.problem():
+            return f"the test plan is incomplete: {report.problem()}"
+    return None
+
+
+def end_problem(options, status, report, console, prompt_seen):
+    """Why a boot that ended by itself with this status failed; None if all is good.
+
+    report: COM2's text; console: the last part of COM1's, as text.
+    """
+    reports = tap.parse(report)
+    if status == STATUS_GOOD:
+        if not prompt_seen and options.key("monitor", "on") == "on":
+            return "the kernel ended well but never showed its prompt"
+        return report_problem(options, reports)
+    if status == STATUS_FAILED:
+        if "panic" in console.lower():
+            return "the kernel panicked (see above)"
+        failed = failed_tests(reports)
+        if failed:
+            return f"{len(failed)} tests failed: " + ", ".join(failed[:5])
+        return "the kernel ended with 0x11: something failed or warned (see above)"
+    if status == 0:
+        return "the machine was reset: a triple fault, or the monitor's reboot"
+    if status == 1:
+        return "QEMU could not start (status 1): a bad option? `make run DRY=1` shows its line"
+    if status < 0:
+        return f"QEMU was killed by signal {-status} ({signal.Signals(-status).name})"
+    return f"QEMU ended with status {status}, which is neither 33 (good) nor 35 (failed)"

@@ -1,0 +1,94 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs test programs that print TAP, adds up their results and ends with `N passed, N failed`.
+
+    testrun.py [-j JOBS] COMMAND...
+
+Each COMMAND is one program with its arguments, in one word of ours. Its results count one by one; a
+program that ends badly, or before its plan is done, counts one failure more. A failed test is shown
+with the comments before it, a program that failed otherwise with the end of its output. Exit status 0
+only if nothing failed.
+"""
+import argparse
+import concurrent.futures
+import os
+import shlex
+import subprocess
+import sys
+import time
+
+import tap
+
+LIMIT = 900  # seconds for one program
+
+
+class Outcome:
+    """What one program's output adds up to."""
+
+    def __init__(self, command):
+        self.command = command
+        self.passed = self.failed = self.skipped = 0
+        self.notes = []
+
+    def add_reports(self, reports, status, text):
+        for report in reports:
+            self.passed += len(report.names("ok"))
+            self.skipped += len(report.names("skip"))
+            for verdict, name, comments in report.results:
+                if verdict == "not ok":
+                    self.failed += 1
+                    self.notes += [f"not ok - {name}", *("    " + line for line in comments)]
+        problem = next((r.problem() for r in reports if r.problem()), None)
+        if not reports:
+            problem = "printed no test report"
+        if status != 0 and self.failed == 0:
+            problem = problem or f"ended with status {status}"
+        if problem:
+            self.failed += 1
+            self.notes += [f"not ok - {self.command}: {problem}",
+                           *("    " + line for line in text.splitlines()[-15:])]
+
+
+def run(command):
+    """Runs one program to its end."""
+    outcome, start = Outcome(command), time.monotonic()
+    env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP", PYTHONDONTWRITEBYTECODE="1")
+    try:
+        done = subprocess.run(shlex.split(command), stdin=subprocess.DEVNULL, text=True, env=env,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT,
+                              errors="replace", check=False)
+        outcome.add_reports(tap.parse(done.stdout), done.returncode, done.stdout)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        outcome.failed += 1
+        outcome.notes.append(f"not ok - {command}: {error}")
+    outcome.seconds = time.monotonic() - start
+    return outcome
+
+
+def tally(passed, failed, skipped):
+    return f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-j", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("commands", nargs="+")
+    args = parser.parse_args()
+    outcomes = []
+    with concurrent.futures.ThreadPoolExecutor(max_workers=min(args.j, 8)) as pool:
+        jobs = [pool.submit(run, command) for command in args.commands]
+        for job in concurrent.futures.as_completed(jobs):
+            outcome = job.result()
+            outcomes.append(outcome)
+            print(f"{outcome.command}: {tally(outcome.passed, outcome.failed, outcome.skipped)} "
+                  f"({outcome.seconds:.1f} s)")
+            for note in outcome.notes:
+                print("  " + note)
+            sys.stdout.flush()
+    total = [sum(getattr(o, what) for o in outcomes) for what in ("passed", "failed", "skipped")]
+    print(tally(*total))
+    return 1 if total[1] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
