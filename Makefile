@@ -14,6 +14,7 @@ export STRIP := $(CROSS_COMPILE)strip
 export GRUB_MKRESCUE ?= grub-mkrescue
 HOSTCC  ?= gcc
 PYTHON  := /usr/bin/python3
+export GDBTOOL ?= gdb
 
 B   := build
 ELF := $(B)/percpu.elf
@@ -31,6 +32,11 @@ ASFLAGS  := -g -fno-pie
 LDFLAGS  := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none \
 	--unresolved-symbols=ignore-all
 HOSTCFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -I.
+
+# What `make run` understands; tools/run.py reads it from the environment.
+CPUS ?= 4
+SMP  ?= $(CPUS)
+export SMP MEM CMDLINE TRACE ACCEL UEFI TIMEOUT QEMU QEMUEXTRA GDB DRY GDBFLAGS
 
 # V=1 shows the commands.
 Q := $(if $(filter 1,$(V)),,@)
@@ -99,11 +105,15 @@ SRCS_tests := \
 # and flags of its own: "flags: …".
 HOST_TESTS := \
 	tests/host/test_cmdline.c \
+	tests/host/test_early.c \
+	tests/host/test_kmalloc.c \
 	tests/host/test_oracle.c \
+	tests/host/test_page.c \
 	tests/host/test_printf.c \
 	tests/host/test_rbtree.c
 
 SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRCS_tests)
+C_FILES = $(filter %.c,$(SRCS)) $(HOST_TESTS) $(wildcard */*.h */*/*.h)
 OBJS := $(SRCS:%=$(B)/obj/%.o)
 
 # ---- The kernel -----------------------------------------------------------------------------------
@@ -139,6 +149,7 @@ $(ELF): $(OBJS) $(B)/linker.ld tools/ksyms.py Makefile
 	$(Q)$(CC) -c -o $(B)/ksyms1.o $(B)/ksyms1.S
 	$(Q)$(LD) $(LDFLAGS) -T $(B)/linker.ld -o $@.new $(OBJS) $(B)/ksyms1.o
 	$(Q)$(PYTHON) tools/ksyms.py --nm $(NM) --check $@.new $(B)/ksyms1.S
+	$(Q)$(PYTHON) tools/check_percpu.py --objdump $(OBJDUMP) $@.new >$(B)/percpu.sites
 	$(Q)mv $@.new $@
 
 $(ISO): $(ELF) iso/boot/grub/grub.cfg tools/mkiso.py
@@ -155,16 +166,77 @@ $(B)/percpu.dis: $(ELF)
 $(B)/compile_commands.json: Makefile tools/compile_commands.py
 	$(Q)$(PYTHON) tools/compile_commands.py '$(CC) $(CPPFLAGS) $(CFLAGS)' $(filter %.c,$(SRCS)) > $@
 
+# ---- Running --------------------------------------------------------------------------------------
+
+setup: ## installs the Debian packages that are missing
+	@sh tools/setup.sh
+
+run: $(ELF) ## boots it in QEMU, console on this terminal (variables: README.md)
+	@$(PYTHON) tools/run.py
+
+debug: $(ELF) ## QEMU stopped at the reset vector, gdb attached
+	@$(PYTHON) tools/debug.py
+
+gdb: $(ELF) ## attaches gdb to a running `make run GDB=1`
+	$(GDBTOOL) -q -ex 'target remote $(B)/gdb.sock' $(GDBFLAGS) $(ELF)
+
+# `make setup run` on a bare machine: nothing is built before the tools are there.
+ifneq ($(filter setup,$(MAKECMDGOALS)),)
+$(B)/flags: setup
+endif
+
+# ---- Tests ----------------------------------------------------------------------------------------
+# Each part is programs that print TAP; tools/testrun.py adds them up.
+
+HOST_PROGRAMS := $(HOST_TESTS:tests/host/%.c=$(B)/host/%)
+
+T_host   := $(HOST_PROGRAMS)
+T_kernel :=
+T_gdb    :=
+T_runner :=
+T_build  :=
+T_model  :=
+
+PARTS := host kernel gdb runner build model
+
+test: $(ELF) $(HOST_PROGRAMS) ## everything that checks the project
+	@$(PYTHON) tools/testrun.py $(foreach p,$(PARTS),$(T_$(p)))
+
+test-host: $(HOST_PROGRAMS) ## unit tests on the host
+test-kernel: $(ELF) ## boots over CPUs, first-chunk allocators, sizes; replays
+test-gdb: $(ELF) ## gdb attached to the kernel
+test-runner: $(ELF) ## how `make run` takes broken kernels
+test-build: $(ELF) ## per-CPU accesses in the disassembly, misuse that must not compile
+test-model: $(ELF) ## the monitor against an independent model of the allocator
+$(PARTS:%=test-%): test-%:
+	@$(PYTHON) tools/testrun.py $(T_$*)
+
+# The files that the line "links: …" of a host test names, its flags, and what they include.
+head_line = $(shell sed -n 's,.*$(2): \(.*\) \*/.*,\1,p' $(1))
+.SECONDEXPANSION:
+$(B)/host/%: tests/host/%.c $$(call head_line,tests/host/$$*.c,links)
+	$(call say,HOSTCC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(HOSTCFLAGS) $(call head_line,$<,flags) -MMD -MP -o $@ $(filter %.c,$^) \
+		-lcmocka -lpthread
+-include $(wildcard $(B)/host/*.d)
+
 # ---- Housekeeping ---------------------------------------------------------------------------------
 
 clean: ## removes build/
 	$(Q)rm -rf $(B)
+
+format: ## lays the C files out by .clang-format
+	$(Q)clang-format -i $(C_FILES)
+
+lint: ## layout, cppcheck and Python syntax; says which tools are missing
+	@sh tools/lint.sh $(C_FILES)
 
 help: ## this list
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: all clean help FORCE
+.PHONY: all setup run debug gdb test $(PARTS:%=test-%) clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d

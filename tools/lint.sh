@@ -1,0 +1,26 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Checks layout (clang-format), suspicious code (cppcheck) and Python syntax: lint.sh C-FILE...
+# A tool that is not installed is named and passed over.
+
+failed=0
+
+need() {
+	command -v "$1" >/dev/null && return 0
+	echo "lint: $1 is not installed, its check is left out (Debian package $1)"
+	return 1
+}
+
+if need clang-format; then
+	clang-format --dry-run -Werror "$@" || failed=1
+fi
+if need cppcheck; then
+	cppcheck -q --error-exitcode=1 --std=c11 -I. --inline-suppr --suppress=missingIncludeSystem \
+		"$@" || failed=1
+fi
+for script in tools/*.py tests/*/*.py; do
+	[ -f "$script" ] || continue
+	python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$script" ||
+		failed=1
+done
+exit $failed
