@@ -58,5 +58,7 @@ void *vm_map_device(phys_addr_t pa, size_t size, const char *name);
 void vm_range_fail_nth(unsigned long n);
 void vm_map_fail_nth(unsigned long n);
 bool vm_fail_pending(void);
-/* Tree, gaps and list of ranges agree; for checkers. */
+/* Tree, gaps and order of the ranges agree; for checkers. */
 bool vmalloc_check(void);
+/* Ranges that all searches for free addresses have looked at since boot; for tests of their cost. */
+uint64_t vm_range_steps(void);
