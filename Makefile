@@ -64,7 +64,9 @@ SRCS_arch := \
 SRCS_mm := \
 	mm/early.c \
 	mm/kmalloc.c \
-	mm/page.c
+	mm/page.c \
+	mm/vm_range.c \
+	mm/vmalloc.c
 
 SRCS_kernel := \
 	kernel/cmdline.c \
@@ -110,7 +112,8 @@ HOST_TESTS := \
 	tests/host/test_oracle.c \
 	tests/host/test_page.c \
 	tests/host/test_printf.c \
-	tests/host/test_rbtree.c
+	tests/host/test_rbtree.c \
+	tests/host/test_vmalloc.c
 
 SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRCS_tests)
 C_FILES = $(filter %.c,$(SRCS)) $(HOST_TESTS) $(wildcard */*.h */*/*.h)
