@@ -280,15 +280,24 @@ void __percpu *pcpu_try_alloc(size_t size, size_t align, bool reserved, struct p
 /* Frees the area ptr starts, and says whether that leaves surplus chunks. (L) held. */
 static bool free_locked(void __percpu *ptr, struct pcpu_result *result, bool *surplus)
 {
-	struct pcpu_chunk *chunk = pcpu_where_locked(ptr, &result->where);
-	size_t length;
+	size_t offset, length = 0;
+	struct pcpu_chunk *chunk = pcpu_chunk_of_area(ptr, &offset);
 
 	*surplus = false;
-	if (!chunk) {
+	if (chunk)
+		length = pcpu_engine->free(&chunk->space, offset);
+	if (length == 0) {
+		pcpu_where_locked(ptr, &result->where);
 		pcpu_counters.bad_frees++;
 		return false;
 	}
-	length = pcpu_engine->free(&chunk->space, result->where.offset);
+	result->where = (struct pcpu_where){.what = PCPU_AREA,
+					    .chunk = chunk->id,
+					    .has_chunk = true,
+					    .offset = offset,
+					    .area_offset = offset,
+					    .area_length = length,
+					    .populated = true};
 	count_area(chunk, -1, length);
 	pcpu_counters.frees++;
 	pcpu_chunk_relocate(chunk);

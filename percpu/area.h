@@ -55,10 +55,12 @@ struct pcpu_engine {
 	 * init_bytes of zeroed memory, or static memory of at least two ints. */
 	void (*init)(struct pcpu_space *space, size_t used, size_t free, void *mem, size_t bytes,
 		     bool mem_is_static);
-	/* The heap memory to give back at the end of a space, and its size; NULL if there is none.
+	/*
+	 * The heap memory to give back at the end of a space, and its size; NULL if there is none.
 	 */
 	void *(*destroy)(struct pcpu_space *space, size_t *bytes);
-	/* Heap bytes that `grow` must be handed before another area can be carved; 0: none needed.
+	/*
+	 * Heap bytes that `grow` must be handed before another area can be carved; 0: none needed.
 	 */
 	size_t (*grow_bytes)(const struct pcpu_space *space);
 	/* Moves the books to mem (bytes: what grow_bytes said, or more). Returns the old heap

@@ -149,7 +149,10 @@ static void donate_head(struct pcpu_space *space, struct cursor *at, size_t head
 	at->offset += head;
 }
 
-/* Rules 3 to 7: takes the area out of the free entry at the cursor, which then stands on the area.
+/*
+
+ * Rules 3 to 7: takes the area out of the free entry at the cursor, which then stands on the area.
+
  */
 static void carve(struct pcpu_space *space, struct cursor *at, size_t head, size_t size,
 		  struct pcpu_grant *grant)

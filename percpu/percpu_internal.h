@@ -124,8 +124,11 @@ static inline bool pcpu_page_populated(const struct pcpu_chunk *chunk, size_t n)
 	return bitmap_test(chunk->memory->populated, n);
 }
 
-/* ---- Where a pointer points (where.c): (L) held. Returns the chunk of an area, else NULL. ---- */
-struct pcpu_chunk *pcpu_where_locked(const void __percpu *ptr, struct pcpu_where *out);
+/* ---- Where a pointer points (where.c): (L) held ---- */
+/* What ptr is, in full. */
+void pcpu_where_locked(const void __percpu *ptr, struct pcpu_where *out);
+/* The chunk that would hold an area starting at ptr, with the offset; NULL if ptr can't be one's. */
+struct pcpu_chunk *pcpu_chunk_of_area(const void __percpu *ptr, size_t *offset);
 /* The chunk one of whose units holds addr, with the unit's CPU and the offset in the unit; NULL if
  * none does. Of the first chunk's two parts, the one that manages the offset. (L) held. */
 struct pcpu_chunk *pcpu_unit_find(uintptr_t addr, unsigned int *cpu, size_t *offset);

@@ -46,12 +46,14 @@ int port_map(uintptr_t addr, struct page *const *pages, size_t n);
 void port_unmap(uintptr_t addr, size_t n);
 /* After mapping a range: whatever this machine needs before it is used (x86: nothing). */
 void port_flush_map(uintptr_t start, uintptr_t end);
-/* After unmapping: returns when no CPU uses an old translation of [start, end); frees empty tables.
+/*
+ * After unmapping: returns when no CPU uses an old translation of [start, end); frees empty tables.
  */
 void port_flush_unmap(uintptr_t start, uintptr_t end);
 /* Memory for good before the heap is up, zeroed; panics when there is none. Set-up only. */
 void *port_early_alloc(size_t size);
-/* What the page tables say is mapped at addr: a physical address, or ~0. Any context. For checks.
+/*
+ * What the page tables say is mapped at addr: a physical address, or ~0. Any context. For checks.
  */
 phys_addr_t port_lookup(uintptr_t addr);
 
@@ -78,7 +80,8 @@ void port_reclaim_wait(void);
 /* Unit number of a possible CPU: a bijection from the possible CPUs to 0 … count-1. Asked during
  * set-up. */
 unsigned int port_cpu_unit(unsigned int cpu);
-/* Told once units exist: pcpu pointers of CPU cpu are at this offset from now on. Points GS bases.
+/*
+ * Told once units exist: pcpu pointers of CPU cpu are at this offset from now on. Points GS bases.
  */
 void port_set_offset(unsigned int cpu, uintptr_t offset);
 

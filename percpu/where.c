@@ -30,20 +30,29 @@ struct pcpu_chunk *pcpu_unit_find(uintptr_t addr, unsigned int *cpu, size_t *off
 	return part_of(chunk, *offset);
 }
 
-/* ptr lies in unit 0 of the chunk's range: static, an area, free, or past what the chunk manages.
- */
-static struct pcpu_chunk *classify_offset(struct pcpu_chunk *chunk, struct pcpu_where *out)
+struct pcpu_chunk *pcpu_chunk_of_area(const void __percpu *ptr, size_t *offset)
+{
+	unsigned int cpu;
+	struct pcpu_chunk *chunk = pcpu_unit_find(pcpu_ptr_to_addr(ptr), &cpu, offset);
+
+	if (!chunk || pcpu_unit_of[cpu] != 0)
+		return NULL;
+	return *offset >= chunk->start && *offset < chunk->space.span ? chunk : NULL;
+}
+
+/* ptr is in unit 0 of the chunk's range: static, an area, free, or past what the chunk manages. */
+static void classify_offset(struct pcpu_chunk *chunk, struct pcpu_where *out)
 {
 	struct pcpu_area area;
 
 	if (chunk->first && out->offset < pcpu_static_size) {
 		out->what = PCPU_STATIC;
 		out->populated = true;
-		return NULL;
+		return;
 	}
 	if (out->offset >= chunk->space.span) {
 		out->what = PCPU_GAP;
-		return NULL;
+		return;
 	}
 	pcpu_engine->find(&chunk->space, out->offset, &area);
 	out->area_offset = area.offset;
@@ -55,7 +64,6 @@ static struct pcpu_chunk *classify_offset(struct pcpu_chunk *chunk, struct pcpu_
 		out->what = PCPU_STATIC;
 	else
 		out->what = area.offset == out->offset ? PCPU_AREA : PCPU_INSIDE;
-	return out->what == PCPU_AREA ? chunk : NULL;
 }
 
 /* addr is in no chunk: near one, or nowhere near any. */
@@ -71,28 +79,25 @@ static void classify_outside(uintptr_t ptr, uintptr_t addr, struct pcpu_where *o
 										 : PCPU_GAP;
 }
 
-struct pcpu_chunk *pcpu_where_locked(const void __percpu *ptr, struct pcpu_where *out)
+void pcpu_where_locked(const void __percpu *ptr, struct pcpu_where *out)
 {
 	uintptr_t addr = pcpu_ptr_to_addr(ptr);
-	unsigned int cpu;
 	struct pcpu_chunk *chunk;
 
 	*out = (struct pcpu_where){.what = PCPU_NULL};
 	if (!ptr)
-		return NULL;
-	chunk = pcpu_unit_find(addr, &cpu, &out->offset);
+		return;
+	chunk = pcpu_unit_find(addr, &out->cpu, &out->offset);
 	if (!chunk) {
 		classify_outside((uintptr_t)ptr, addr, out);
-		return NULL;
+		return;
 	}
 	out->has_chunk = true;
 	out->chunk = chunk->id;
-	out->cpu = cpu;
-	if (pcpu_unit_of[cpu] != 0) {
+	if (pcpu_unit_of[out->cpu] != 0)
 		out->what = PCPU_OTHER_UNIT;
-		return NULL;
-	}
-	return classify_offset(chunk, out);
+	else
+		classify_offset(chunk, out);
 }
 
 void pcpu_where(const void __percpu *ptr, struct pcpu_where *out)

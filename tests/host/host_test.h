@@ -65,12 +65,16 @@ uint64_t host_random(uint64_t *state);
 
 /* Ends the test unless area bytes [0, size) are this value on every possible CPU. */
 void check_filled(const void __percpu *ptr, size_t size, uint8_t value, const char *when);
-/* Fills every CPU's copy with a pattern of its own made from seed; and looks whether it is there.
+/*
+ * Fills every CPU's copy with a pattern of its own made from seed; and looks whether it is there.
  */
 void pattern_fill(const void __percpu *ptr, size_t size, uint64_t seed);
 void pattern_check(const void __percpu *ptr, size_t size, uint64_t seed);
 
-/* All that may be compared of the allocator and its port: to show that a failure changed nothing.
+/*
+
+ * All that may be compared of the allocator and its port: to show that a failure changed nothing.
+
  */
 struct host_snapshot;
 struct host_snapshot *host_snapshot(void);

@@ -34,7 +34,8 @@ struct oracle {
 	size_t unit_size;
 	int nr_slots;
 	unsigned long next_id;
-	/* In the order of pcpu_inspect_chunks, without the reserved chunk: by slot, front to back.
+	/*
+	 * In the order of pcpu_inspect_chunks, without the reserved chunk: by slot, front to back.
 	 */
 	struct oracle_chunk *chunks[ORACLE_MAX_CHUNKS];
 	size_t nr_chunks;

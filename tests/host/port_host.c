@@ -194,7 +194,10 @@ bool host_run_reclaim(void)
 	return true;
 }
 
-/* Without a worker, what is pending runs here; with one, by it or here: the mutex orders the two.
+/*
+
+ * Without a worker, what is pending runs here; with one, by it or here: the mutex orders the two.
+
  */
 void port_reclaim_wait(void)
 {

@@ -41,7 +41,10 @@ struct host_config {
 	bool no_heap;	    /* the heap stays down until host_heap_up */
 };
 
-/* Starts the machine and makes the first chunk. Once a process. The caller becomes the first CPU.
+/*
+
+ * Starts the machine and makes the first chunk. Once a process. The caller becomes the first CPU.
+
  */
 void host_boot(const struct host_config *config);
 /* The same without the first chunk. */

@@ -108,7 +108,10 @@ static void expect_unchanged(struct test_run *t, const struct footprint *before)
 	EXPECT(state_is_sound());
 }
 
-/* Fails the hook at its n-th call for every n until a request needs no n-th call. Returns that n.
+/*
+
+ * Fails the hook at its n-th call for every n until a request needs no n-th call. Returns that n.
+
  */
 static unsigned long fail_every_step(struct test_run *t, enum port_hook hook, size_t size,
 				     size_t align)
