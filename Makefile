@@ -82,6 +82,9 @@ SRCS_kernel := \
 	kernel/string.c \
 	kernel/test.c \
 	kernel/thread.c \
+	kernel/trace.c \
+	kernel/trace_store.c \
+	kernel/traces.S \
 	kernel/wait.c \
 	kernel/warn.c \
 	kernel/workqueue.c
@@ -113,6 +116,7 @@ HOST_TESTS := \
 	tests/host/test_page.c \
 	tests/host/test_printf.c \
 	tests/host/test_rbtree.c \
+	tests/host/test_trace.c \
 	tests/host/test_vmalloc.c
 
 SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRCS_tests)
@@ -132,6 +136,8 @@ $(B)/obj/%.S.o: %.S $(B)/flags
 	$(call say,AS,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ASFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/obj/kernel/traces.S.o: $(wildcard tests/traces/*.trace)
 
 $(B)/linker.ld: linker.ld $(B)/flags
 	$(Q)$(CC) $(CPPFLAGS) -D__LINKER__ -E -P -x c -MMD -MP -MF $@.d -MT $@ -o $@ $<
