@@ -69,6 +69,7 @@ SRCS_mm := \
 	mm/vmalloc.c
 
 SRCS_kernel := \
+	kernel/break.c \
 	kernel/cmdline.c \
 	kernel/format.c \
 	kernel/ksyms.c \

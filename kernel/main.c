@@ -16,6 +16,7 @@
 #include "arch/x86_64/traps.h"
 #include "boot/multiboot2.h"
 #include "boot/sections.h"
+#include "kernel/break.h"
 #include "kernel/cmdline.h"
 #include "kernel/monitor.h"
 #include "kernel/panic.h"
@@ -123,8 +124,12 @@ static bool run_replay(void)
 static void __noreturn run(void)
 {
 	const char *tests = cmdline_get("selftest"), *monitor = cmdline_get("monitor");
-	struct test_totals totals = test_run_selection(tests != NULL ? tests : "quick");
-	bool good = run_replay() && totals.fail == 0;
+	struct test_totals totals;
+	bool good;
+
+	break_on_request();
+	totals = test_run_selection(tests != NULL ? tests : "quick");
+	good = run_replay() && totals.fail == 0;
 
 	if (monitor == NULL || strcmp(monitor, "off") != 0)
 		monitor_run();

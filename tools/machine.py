@@ -11,6 +11,7 @@ side by side. QEMU's standard input and output are COM1; its status tells how th
 """
 import ctypes
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -187,8 +188,9 @@ def end_problem(options, status, report, console, prompt_seen):
             return "the kernel ended well but never showed its prompt"
         return report_problem(options, reports)
     if status == STATUS_FAILED:
-        if "panic" in console.lower():
-            return "the kernel panicked (see above)"
+        panic = re.search(r"\bPANIC: (.*)", console)
+        if panic:
+            return f"the kernel panicked: {panic.group(1).strip()}"
         failed = failed_tests(reports)
         if failed:
             return f"{len(failed)} tests failed: " + ", ".join(failed[:5])

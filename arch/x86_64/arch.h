@@ -9,6 +9,8 @@
 enum { EXIT_GOOD = 0x10, EXIT_FAILED = 0x11 };
 void arch_exit(unsigned int code) __noreturn;
 void arch_reboot(void) __noreturn;
+/* Resets the machine the hard way: a fault that no handler can be found for. For tests. */
+void arch_triple_fault(void) __noreturn;
 
 /* Points this CPU's GS base at the loaded image of the static per-CPU area: first line of C. */
 void arch_percpu_early_init(void);

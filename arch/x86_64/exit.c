@@ -35,6 +35,16 @@ void arch_exit(unsigned int code)
 	halt();
 }
 
+void arch_triple_fault(void)
+{
+	const struct x86_table_pointer empty = {0};
+
+	x86_cli();
+	x86_lidt(&empty);
+	*(volatile int *)NULL = 0; /* address 0 is never mapped once the kernel's own tables are in use */
+	halt();
+}
+
 void arch_reboot(void)
 {
 	x86_cli();
