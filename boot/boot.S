@@ -3,8 +3,8 @@
  * From the boot loader to kmain.
  *
  * GRUB loads the image at its physical addresses and jumps to _start in 32-bit protected mode with
- * paging off. This file checks that it was GRUB and that the CPU can do 64 bits, builds the boot page
- * tables, enters long mode and goes on in the higher half.
+ * paging off. This file checks that it was GRUB and that the CPU can do 64 bits, builds the boot
+ * page tables, enters long mode and goes on in the higher half.
  *
  *   boot_pml4 --[0]-------------> boot_pdpt_low --[0..3]--> boot_pd: 4 GiB in 2 MiB pages
  *             --[direct map]---->      "
@@ -245,9 +245,11 @@ boot_uart_setup:
 	.short COM1 + 4, 0x03
 	.short 0
 message_magic:
-	.asciz "boot: wrong magic in eax, want 0x36d76289: start this kernel by a Multiboot2 loader (GRUB: multiboot2)\r\n"
+	.ascii "boot: wrong magic in eax, want 0x36d76289: "
+	.asciz "start this kernel by GRUB's multiboot2 command\r\n"
 message_cpu:
-	.asciz "boot: this CPU has no 64-bit long mode: use an x86-64 CPU (QEMU: qemu-system-x86_64)\r\n"
+	.ascii "boot: this CPU has no 64-bit long mode: "
+	.asciz "use an x86-64 CPU (QEMU: without -cpu, or -cpu max)\r\n"
 
 	.section .data.boot, "aw"
 	.balign 4

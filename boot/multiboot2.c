@@ -55,8 +55,8 @@ struct tag_view {
 };
 
 /*
- * The string at offset `from` of a tag: copied to dst, cut to its size. False if the tag ends before
- * the string does.
+ * The string at offset `from` of a tag: copied to dst, cut to its size. False if the tag ends
+ * before the string does.
  */
 static bool tag_string(const struct tag_view *tag, size_t from, char *dst, size_t dst_size)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The boot story. boot.S calls kmain on the boot CPU with the boot page tables; each line below needs
- * the ones above it. It ends as the thread "main", which runs what the command line asks for.
+ * The boot story. boot.S calls kmain on the boot CPU with the boot page tables; each line below
+ * needs the ones above it. It ends as the thread "main", which runs what the command line asks for.
  */
 #define LOG_AREA "boot"
 #include "kernel/main.h"
@@ -33,9 +33,9 @@
 #include "mm/vmalloc.h"
 #include "percpu/port_kernel.h"
 
-#define LOW_MEMORY_END 0x100000	/* the first MiB is the firmware's and the trampoline's */
-#define DEVICES_END (4ul << 30) /* firmware tables may lie anywhere below */
-#define INFO_MAX_SIZE 0x1000000 /* no loader's information is larger than 16 MiB */
+#define LOW_MEMORY_END 0x100000	   /* the first MiB is the firmware's and the trampoline's */
+#define DEVICES_END    (4ul << 30) /* firmware tables may lie anywhere below */
+#define INFO_MAX_SIZE  0x1000000   /* no loader's information is larger than 16 MiB */
 
 struct boot_info boot_info;
 

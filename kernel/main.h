@@ -5,7 +5,7 @@
 #include "kernel/compiler.h"
 
 /*
- * Boots the kernel and does not return. magic: what the loader left in eax; info: physical address of
- * its Multiboot2 information, below 4 GiB. Boot CPU, boot page tables, interrupts off.
+ * Boots the kernel and does not return. magic: what the loader left in eax; info: physical address
+ * of its Multiboot2 information, below 4 GiB. Boot CPU, boot page tables, interrupts off.
  */
 void kmain(uint32_t magic, uint32_t info) __noreturn;

@@ -24,7 +24,8 @@ void *memmove(void *dst, const void *src, size_t n)
 	const char *s = src;
 
 	if ((uintptr_t)dst - (uintptr_t)src >= n)
-		return memcpy(dst, src, n); /* copying upwards reads each byte before it is written */
+		return memcpy(dst, src,
+			      n); /* copying upwards reads each byte before it is written */
 	while (n-- > 0)
 		d[n] = s[n];
 	return dst;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Walking frame pointers: each frame is the caller's rbp and, above it, the return address. Everything
- * is looked up in the page tables before it is read, because this runs when things are broken. entry.S
- * leaves such a frame for the interrupted code too, so a walk goes on through traps, and there alone it
- * may go down in address: to the interrupted stack.
+ * Walking frame pointers: each frame is the caller's rbp and, above it, the return address.
+ * Everything is looked up in the page tables before it is read, because this runs when things are
+ * broken. entry.S leaves such a frame for the interrupted code too, so a walk goes on through
+ * traps, and there alone it may go down in address: to the interrupted stack.
  */
 #include "arch/x86_64/arch.h"
 #include "arch/x86_64/paging.h"
@@ -31,7 +31,7 @@ static bool is_text(uintptr_t pc)
 size_t arch_backtrace(uintptr_t fp, uintptr_t *pcs, size_t max)
 {
 	size_t n = 0;
-	uintptr_t below = 0;	 /* frames must lie above this */
+	uintptr_t below = 0;	  /* frames must lie above this */
 	bool interrupted = false; /* the frame at fp is the one that entry.S made */
 
 	if (fp == 0)

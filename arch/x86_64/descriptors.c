@@ -3,8 +3,8 @@
  * The descriptor tables: one IDT for all CPUs; a GDT and a TSS in each CPU's own unit, because the
  * TSS holds that CPU's exception stacks and is marked busy in its GDT.
  *
- * Double fault, NMI and machine check have stacks of their own (IST): they come when the current stack
- * may be unusable. All other vectors use the interrupted thread's stack.
+ * Double fault, NMI and machine check have stacks of their own (IST): they come when the current
+ * stack may be unusable. All other vectors use the interrupted thread's stack.
  * Source: Intel SDM vol. 3 sections 3.5, 6.14.5, 7.7, 8.2.3.
  */
 #include "arch/x86_64/traps.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where exceptions and interrupts arrive: one stub a vector, which makes the stack look the same for
- * all of them, then common code that completes struct trap_frame and calls trap_dispatch. There is no
- * user mode, so GS always is the kernel's. Source: Intel SDM vol. 3 section 6.14.
+ * Where exceptions and interrupts arrive: one stub a vector, which makes the stack look the same
+ * for all of them, then common code that completes struct trap_frame and calls trap_dispatch. There
+ * is no user mode, so GS always is the kernel's. Source: Intel SDM vol. 3 section 6.14.
  */
 #include "arch/x86_64/traps.h"
 

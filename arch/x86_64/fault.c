@@ -25,7 +25,7 @@ static bool is_null_percpu(uintptr_t addr)
 
 	if (addr - x86_read_msr(MSR_GS_BASE) < NULL_REACH)
 		return true;
-	for_each_possible_cpu(cpu)
+	for_each_possible_cpu (cpu)
 		if (addr - __per_cpu_offset[cpu] < NULL_REACH)
 			return true;
 	return false;
@@ -49,7 +49,8 @@ const char *fault_describe(uintptr_t addr, uintptr_t rsp)
 		return "NULL pointer";
 	if (is_null_percpu(addr))
 		return "NULL per-CPU pointer";
-	if (addr >= PERCPU_LINK_BASE && addr < PERCPU_LINK_BASE + (uintptr_t)(__per_cpu_end - __per_cpu_start))
+	if (addr >= PERCPU_LINK_BASE &&
+	    addr < PERCPU_LINK_BASE + (uintptr_t)(__per_cpu_end - __per_cpu_start))
 		return "per-CPU pointer used without this_cpu_ or per_cpu_ptr";
 	if (is_stack_guard(addr, rsp))
 		return "guard page of a stack: stack overflow";

@@ -7,7 +7,7 @@
 
 #define GDT_CODE 0x08 /* 64-bit ring 0 code */
 #define GDT_DATA 0x10 /* ring 0 data: ss; ds and es too, though 64-bit mode ignores them */
-#define GDT_TSS 0x18  /* two slots wide */
+#define GDT_TSS	 0x18 /* two slots wide */
 
 /* Flat descriptors with the accessed bit set, so that loading them never writes to the table. */
 #define GDT_CODE_DESCRIPTOR 0x00af9b000000ffff

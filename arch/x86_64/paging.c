@@ -5,10 +5,10 @@
  *   table level   4 (PML4)     3 (PDPT)    2 (PD)      1 (PT)
  *   entry covers  512 GiB      1 GiB       2 MiB       4 KiB
  *
- * Only leaves decide on protection; entries that point at tables allow everything. The vmalloc area's
- * level-4 entries are made once, so no later change ever touches the top table, and no CPU can miss one.
- * Tables made before the page allocator stands are never freed; the others carry in struct page the
- * number of entries in use, and paging_free_tables takes the empty ones.
+ * Only leaves decide on protection; entries that point at tables allow everything. The vmalloc
+ * area's level-4 entries are made once, so no later change ever touches the top table, and no CPU
+ * can miss one. Tables made before the page allocator stands are never freed; the others carry in
+ * struct page the number of entries in use, and paging_free_tables takes the empty ones.
  * Source: Intel SDM vol. 3 sections 4.5 (4-level paging), 4.10 (caches and their invalidation).
  */
 #include "arch/x86_64/paging.h"
@@ -60,7 +60,8 @@ static uint64_t *entry_find(uintptr_t va, unsigned int level)
 /* The page of a table that paging_map made; NULL for one from before the page allocator. */
 static struct page *table_page(const uint64_t *entry)
 {
-	struct page *page = phys_to_page(virt_to_phys((void *)ALIGN_DOWN((uintptr_t)entry, PAGE_SIZE)));
+	struct page *page =
+		phys_to_page(virt_to_phys((void *)ALIGN_DOWN((uintptr_t)entry, PAGE_SIZE)));
 
 	return page != NULL && page->owner == PAGE_PGTABLE ? page : NULL;
 }
@@ -101,8 +102,8 @@ static uint64_t table_entry(const struct page *page)
 }
 
 /*
- * Makes the level-1 table of va, and the level-2 one above if that is missing too. Both are had before
- * either is linked, so running out changes nothing.
+ * Makes the level-1 table of va, and the level-2 one above if that is missing too. Both are had
+ * before either is linked, so running out changes nothing.
  */
 static int tables_make(uintptr_t va)
 {
@@ -193,8 +194,8 @@ static void table_unlink_if_empty(uintptr_t va, unsigned int level, struct list_
 }
 
 /*
- * CPUs cache entries that point at tables, so a table may be used by a walk until the next flush even
- * though nothing was mapped by it: it is unlinked, flushed, then freed.
+ * CPUs cache entries that point at tables, so a table may be used by a walk until the next flush
+ * even though nothing was mapped by it: it is unlinked, flushed, then freed.
  */
 void paging_free_tables(uintptr_t start, uintptr_t end)
 {
@@ -210,7 +211,7 @@ void paging_free_tables(uintptr_t start, uintptr_t end)
 	if (list_empty(&unlinked))
 		return;
 	tlb_flush_range(start, end);
-	list_for_each_entry_safe(page, next, &unlinked, node) {
+	list_for_each_entry_safe (page, next, &unlinked, node) {
 		list_del(&page->node);
 		page_free(page);
 	}

@@ -19,10 +19,10 @@ enum {
 
 /*
  * Builds the final tables (kernel image by section, direct map of large pages, the vmalloc area's
- * top-level entries, the trampoline's page at its own address, readable and executable) with pages from mm/early.h, and switches to
- * them with CR0.WP, NX, global pages and, where the CPU has them, SMEP, SMAP and UMIP.
- * max_phys: end of the highest memory of any type that the direct map must reach, in bytes.
- * Context: boot CPU, once, before any other function here.
+ * top-level entries, the trampoline's page at its own address, readable and executable) with pages
+ * from mm/early.h, and switches to them with CR0.WP, NX, global pages and, where the CPU has them,
+ * SMEP, SMAP and UMIP. max_phys: end of the highest memory of any type that the direct map must
+ * reach, in bytes. Context: boot CPU, once, before any other function here.
  */
 void paging_init(phys_addr_t max_phys);
 /* Sets this CPU's CR0, CR4 and EFER as paging_init did on the boot CPU; called by each AP. */
@@ -40,8 +40,8 @@ int paging_map(uintptr_t va, phys_addr_t pa, unsigned int prot);
  * tables left empty stay until paging_free_tables. The caller flushes, then frees. */
 phys_addr_t paging_unmap(uintptr_t va);
 /* Frees the page tables under [start, end) that hold no entry. Only after a flush of that range on
- * every CPU; flushes it once more if there were any, since CPUs cache pointers to tables too. Context
- * as for tlb_flush_range. */
+ * every CPU; flushes it once more if there were any, since CPUs cache pointers to tables too.
+ * Context as for tlb_flush_range. */
 void paging_free_tables(uintptr_t start, uintptr_t end);
 /* Makes the page tables for [start, end) from mm/early.h, so that paging_map never allocates there.
  * Only before the page allocator is up. */

@@ -8,8 +8,8 @@
  *   vmalloc area    its level-3 tables, empty
  *   identity        the trampoline's page r-x, until paging_drop_identity
  *
- * All tables come from the first 4 GiB, which the boot tables map; the top one has to be there, since
- * the trampoline loads it in 32-bit mode.
+ * All tables come from the first 4 GiB, which the boot tables map; the top one has to be there,
+ * since the trampoline loads it in 32-bit mode.
  * Source: Intel SDM vol. 3 sections 2.5 (control registers), 4.1.4 (CPUID bits), 4.5.
  */
 #include "arch/x86_64/cpu.h"
@@ -28,7 +28,7 @@ enum {
 };
 enum { EAX, EBX, ECX, EDX };
 
-static uint64_t cr4_bits;	 /* that every CPU sets */
+static uint64_t cr4_bits;	  /* that every CPU sets */
 static unsigned int largest_page; /* level of the largest page the CPU has: 2 or 3 */
 
 static bool cpuid_has(uint32_t leaf, unsigned int reg, unsigned int bit)
@@ -63,7 +63,8 @@ static uint64_t table_alloc_early(void)
 	phys_addr_t pa = early_alloc_phys(PAGE_SIZE, PAGE_SIZE, BOOT_MAPPED_END);
 
 	if (pa == PHYS_NONE)
-		panic("paging: no memory for a page table below 4 GiB; give the machine more memory");
+		panic("paging: no memory for a page table below 4 GiB; give the machine more "
+		      "memory");
 	return pa | PTE_TABLE;
 }
 
@@ -87,7 +88,8 @@ static unsigned int page_level(uintptr_t va, phys_addr_t pa, size_t size)
 {
 	unsigned int level = largest_page;
 
-	while (level > 1 && (((va | pa) & (PAGING_SPAN(level) - 1)) != 0 || size < PAGING_SPAN(level)))
+	while (level > 1 &&
+	       (((va | pa) & (PAGING_SPAN(level) - 1)) != 0 || size < PAGING_SPAN(level)))
 		level--;
 	return level;
 }
@@ -164,8 +166,8 @@ void paging_init(phys_addr_t max_phys)
 	uint64_t *root;
 
 	if (end > DIRECT_MAP_SIZE)
-		panic("paging_init: memory up to 0x%lx, past the direct map's 0x%lx bytes", max_phys,
-		      DIRECT_MAP_SIZE);
+		panic("paging_init: memory up to 0x%lx, past the direct map's 0x%lx bytes",
+		      max_phys, DIRECT_MAP_SIZE);
 	detect_features();
 	root = paging_table(table_alloc_early());
 	map_image(root);

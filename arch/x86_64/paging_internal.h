@@ -7,22 +7,22 @@
 
 #include "arch/x86_64/paging.h"
 
-#define PTE_PRESENT (1ul << 0)
-#define PTE_WRITE (1ul << 1)
+#define PTE_PRESENT	  (1ul << 0)
+#define PTE_WRITE	  (1ul << 1)
 #define PTE_WRITE_THROUGH (1ul << 3)
-#define PTE_NO_CACHE (1ul << 4)
-#define PTE_ACCESSED (1ul << 5)
-#define PTE_DIRTY (1ul << 6)
-#define PTE_LARGE (1ul << 7) /* levels 2 and 3: a page, not a table */
-#define PTE_GLOBAL (1ul << 8)
-#define PTE_NO_EXECUTE (1ul << 63)
-#define PTE_ADDRESS 0x000ffffffffff000ul
-#define PTE_TABLE (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED)
+#define PTE_NO_CACHE	  (1ul << 4)
+#define PTE_ACCESSED	  (1ul << 5)
+#define PTE_DIRTY	  (1ul << 6)
+#define PTE_LARGE	  (1ul << 7) /* levels 2 and 3: a page, not a table */
+#define PTE_GLOBAL	  (1ul << 8)
+#define PTE_NO_EXECUTE	  (1ul << 63)
+#define PTE_ADDRESS	  0x000ffffffffff000ul
+#define PTE_TABLE	  (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED)
 
-#define PAGING_LEVELS 4
+#define PAGING_LEVELS  4
 #define PAGING_ENTRIES 512
 /* Bytes that one entry of a table of this level covers. */
-#define PAGING_SPAN(level) (1ul << (PAGE_SHIFT + 9 * ((level) - 1)))
+#define PAGING_SPAN(level) (1ul << (PAGE_SHIFT + 9 * ((level)-1)))
 
 /* The top table, through the direct map; NULL until paging_init has switched to it. */
 extern uint64_t *paging_root;

@@ -2,9 +2,9 @@
 /*
  * Where each CPU's copy of the per-CPU variables is.
  *
- * Until the first chunk exists there is one copy, the section's load image, and every CPU id points at
- * it, so that this_cpu_ and per_cpu_ work from the first line of C. The port stores the units' offsets
- * in __per_cpu_offset; each CPU then moves to its unit by arch_percpu_switch.
+ * Until the first chunk exists there is one copy, the section's load image, and every CPU id points
+ * at it, so that this_cpu_ and per_cpu_ work from the first line of C. The port stores the units'
+ * offsets in __per_cpu_offset; each CPU then moves to its unit by arch_percpu_switch.
  */
 #include "arch/x86_64/percpu.h"
 

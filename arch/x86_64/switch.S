@@ -52,8 +52,8 @@ arch_thread_start:
 
 /*
  * bool trap_probe_run(uintptr_t *resume_sp, void (*fn)(void *), void *arg)
- * Stores in *resume_sp the stack to recover with, calls fn(arg), returns true. A fault in fn makes the
- * trap code go on at trap_probe_resume with that stack: returns false to the same caller.
+ * Stores in *resume_sp the stack to recover with, calls fn(arg), returns true. A fault in fn makes
+ * the trap code go on at trap_probe_resume with that stack: returns false to the same caller.
  */
 	.globl trap_probe_run
 	.type trap_probe_run, @function

@@ -2,9 +2,10 @@
 /*
  * What happens on an exception or interrupt, after entry.S made the frame.
  *
- * Vectors above 31 go to their registered handler, then the end-of-interrupt, then the scheduler may
- * switch threads. Exceptions end in a panic that says what happened, with three exceptions: code run by
- * trap_probe is expected to fault; an NMI may be another CPU that panics; a page fault may be stale.
+ * Vectors above 31 go to their registered handler, then the end-of-interrupt, then the scheduler
+ * may switch threads. Exceptions end in a panic that says what happened, with three exceptions:
+ * code run by trap_probe is expected to fault; an NMI may be another CPU that panics; a page fault
+ * may be stale.
  * Source: Intel SDM vol. 3 chapter 6.
  */
 #define LOG_AREA "trap"
@@ -26,7 +27,12 @@ enum {
 };
 
 /* Page fault error code. */
-enum { FAULT_PRESENT = 1 << 0, FAULT_WRITE = 1 << 1, FAULT_RESERVED = 1 << 3, FAULT_FETCH = 1 << 4 };
+enum {
+	FAULT_PRESENT = 1 << 0,
+	FAULT_WRITE = 1 << 1,
+	FAULT_RESERVED = 1 << 3,
+	FAULT_FETCH = 1 << 4
+};
 
 _Static_assert(offsetof(struct trap_frame, rip) == TRAP_FRAME_RIP, "entry.S reads rip there");
 _Static_assert(sizeof(struct trap_frame) == 22 * 8, "entry.S pushes 15 registers and a vector");
@@ -127,7 +133,8 @@ static bool recover(struct trap_frame *frame, uintptr_t addr)
 
 /*
  * A not-present fault where the tables do map a page: this CPU walked through a page table that was
- * replaced and whose flush is still on its way. The fault dropped what was cached; trying again works.
+ * replaced and whose flush is still on its way. The fault dropped what was cached; trying again
+ * works.
  */
 static bool fault_is_stale(const struct trap_frame *frame, uintptr_t addr)
 {
@@ -146,7 +153,8 @@ static const char *access_reason(uint64_t error)
 {
 	if (error & FAULT_RESERVED)
 		return "a page-table entry with reserved bits set";
-	return error & FAULT_PRESENT ? "a page whose protection forbids it" : "no page mapped there";
+	return error & FAULT_PRESENT ? "a page whose protection forbids it"
+				     : "no page mapped there";
 }
 
 static void handle_page_fault(struct trap_frame *frame)
@@ -178,8 +186,8 @@ static void handle_double_fault(struct trap_frame *frame)
 {
 	uintptr_t addr = x86_read_cr2();
 
-	panic_trap(frame, "double fault at %pS: last page fault at 0x%lx: %s", (void *)frame->rip, addr,
-		   fault_describe(addr, frame->rsp));
+	panic_trap(frame, "double fault at %pS: last page fault at 0x%lx: %s", (void *)frame->rip,
+		   addr, fault_describe(addr, frame->rsp));
 }
 
 static void handle_nmi(struct trap_frame *frame)
