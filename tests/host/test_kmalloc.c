@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* links: mm/kmalloc.c mm/page.c mm/early.c tests/host/stub_kernel.c */
+/* flags: -DCONFIG_LOCK_CHECKS=1 */
 /* The heap against a list of what is live: contents, alignment, overlap, and pages back to the
  * start. */
 #include "mm/kmalloc.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* links: mm/page.c mm/early.c tests/host/stub_kernel.c */
+/* flags: -DCONFIG_LOCK_CHECKS=1 */
 /* The page allocator against a table that says for every page who has it. */
 #include "mm/page.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* links: mm/vm_range.c mm/vmalloc.c kernel/rbtree.c tests/host/stub_kernel.c */
 /* links: mm/kmalloc.c mm/page.c mm/early.c */
+/* flags: -DCONFIG_LOCK_CHECKS=1 */
 /*
  * The vmalloc area over pretended page tables: one table for 512 pages, made when its first page is
  * mapped. They remember what was unmapped and not flushed: nothing may be mapped there or freed.
