@@ -187,16 +187,16 @@ static void array_mark_memory(phys_addr_t start, phys_addr_t end)
 	}
 }
 
-void page_array_init(void)
+static void array_make(void)
 {
 	phys_addr_t array;
 
 	early_for_each_usable(array_reach);
 	if (nr_page_slots == 0)
-		panic("page_array_init: no memory: early_add was never called");
+		panic("page_init: no memory: early_add was never called");
 	array = early_alloc_phys(nr_page_slots * sizeof(struct page), PAGE_SIZE, 0);
 	if (array == ~(phys_addr_t)0)
-		panic("page_array_init: no room for %zu struct page: give the machine more memory",
+		panic("page_init: no room for %zu struct page: give the machine more memory",
 		      nr_page_slots);
 	pages = phys_to_virt(array);
 	for (size_t i = 0; i < nr_page_slots; i++) {
@@ -222,8 +222,7 @@ void page_init(void)
 
 	if (page_ready)
 		panic("page_init: called twice");
-	if (pages == NULL)
-		page_array_init();
+	array_make();
 	for (size_t i = 0; i < PAGE_MAX_NODES * (PAGE_MAX_ORDER + 1); i++)
 		list_init(&free_lists[i / (PAGE_MAX_ORDER + 1)][i % (PAGE_MAX_ORDER + 1)]);
 	flags = spin_lock_irqsave(&page_lock);

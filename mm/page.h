@@ -37,13 +37,7 @@ struct page {
 #define PAGE_MAX_NODES 16 /* memory nodes with free lists of their own; higher ids share the last */
 #define PAGE_POISON 0xd1efa11ed1efa11e /* every eight bytes of a free page in test builds */
 
-/*
- * Makes the array of struct page with memory from the early allocator, every page owned by PAGE_BOOT,
- * so that phys_to_page works before page_init. After acpi_init. Panics when there is no memory.
- */
-void page_array_init(void);
-/* Takes over from the early allocator, and makes the array if nobody has. Panics when there is no
- * memory. */
+/* Takes over from the early allocator; after acpi_init. Panics when there is no memory. */
 void page_init(void);
 /* 2^order pages, contents undefined (poisoned in test builds); NULL when there are none. */
 struct page *page_alloc(unsigned int order, enum page_owner owner);

@@ -203,7 +203,8 @@ void paging_free_tables(uintptr_t start, uintptr_t end)
 	struct page *page, *next;
 	irqflags_t flags = spin_lock_irqsave(&paging_lock);
 
-	for (uintptr_t va = start; va < end; va = ALIGN_DOWN(va, PAGING_SPAN(2)) + PAGING_SPAN(2)) {
+	for (uintptr_t va = start, span; va < end; va = ALIGN_DOWN(va, span) + span) {
+		span = entry_find(va, 2) != NULL ? PAGING_SPAN(2) : PAGING_SPAN(3);
 		table_unlink_if_empty(va, 2, &unlinked);
 		table_unlink_if_empty(va, 3, &unlinked);
 	}
@@ -231,12 +232,12 @@ static unsigned int leaf_prot(uint64_t leaf)
 	return prot;
 }
 
-phys_addr_t paging_lookup(uintptr_t va, unsigned int *prot)
+/* With interrupts off: paging_free_tables flushes this CPU before it frees a table, so a table that the
+ * walk has reached stays until the walk is over. */
+static phys_addr_t lookup_pinned(uintptr_t va, unsigned int *prot)
 {
 	uint64_t *table = paging_root;
 
-	if (table == NULL || (intptr_t)(va << 16) >> 16 != (intptr_t)va)
-		return PHYS_NONE;
 	for (unsigned int level = PAGING_LEVELS; level >= 1; level--) {
 		uint64_t entry = READ_ONCE(table[paging_index(va, level)]);
 
@@ -251,6 +252,19 @@ phys_addr_t paging_lookup(uintptr_t va, unsigned int *prot)
 		table = paging_table(entry);
 	}
 	return PHYS_NONE;
+}
+
+phys_addr_t paging_lookup(uintptr_t va, unsigned int *prot)
+{
+	irqflags_t flags;
+	phys_addr_t pa;
+
+	if (paging_root == NULL || (intptr_t)(va << 16) >> 16 != (intptr_t)va)
+		return PHYS_NONE;
+	flags = irq_save();
+	pa = lookup_pinned(va, prot);
+	irq_restore(flags);
+	return pa;
 }
 
 /* The lowest address of the entry at index of a table that starts at va, in canonical form. */
@@ -281,7 +295,10 @@ static bool walk_table(const uint64_t *table, uintptr_t table_va, unsigned int l
 
 void paging_walk(paging_visit_fn visit, void *arg)
 {
+	irqflags_t flags = irq_save(); /* as in paging_lookup */
+
 	walk_table(paging_root, 0, PAGING_LEVELS, visit, arg);
+	irq_restore(flags);
 }
 
 void paging_drop_identity(void)

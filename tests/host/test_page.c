@@ -113,9 +113,9 @@ static int set_up(void **state __unused)
 	early_add(HOLE_END * PAGE_SIZE, NR_SLOTS * PAGE_SIZE);
 	early_reserve(0, 256 * PAGE_SIZE);
 	assert_null(page_alloc(0, PAGE_TEST));
-	page_array_init();
-	assert_int_equal(phys_to_page(PAGE_SIZE)->owner, PAGE_BOOT);
+	assert_null(phys_to_page(PAGE_SIZE));
 	page_init();
+	assert_int_equal(phys_to_page(PAGE_SIZE)->owner, PAGE_BOOT);
 	start_free = page_count(PAGE_FREE);
 	for (unsigned int order = 0; order <= PAGE_MAX_ORDER; order++)
 		start_blocks[order] = page_free_blocks(order);
