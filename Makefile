@@ -206,9 +206,10 @@ T_host   := $(HOST_PROGRAMS)
 T_kernel :=
 T_gdb    :=
 T_runner :=
-T_build  :=
+T_build  := tests/compile/test_compile.py
 T_model  :=
 
+export KERNEL_CC := $(CC) $(CPPFLAGS) $(CFLAGS)
 PARTS := host kernel gdb runner build model
 
 test: $(ELF) $(HOST_PROGRAMS) ## everything that checks the project
