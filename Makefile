@@ -105,6 +105,8 @@ SRCS_percpu := \
 
 # Self-tests, linked into the kernel.
 SRCS_tests := \
+	tests/kernel/test_base.c \
+	tests/kernel/test_core.c \
 	tests/kernel/test_arch.c \
 	tests/kernel/test_percpu_trapsb.c \
 	tests/kernel/test_string.c
