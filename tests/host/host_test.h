@@ -20,6 +20,8 @@
 void host_run_child(const char *name, void (*body)(void));
 /* Runs fn(arg) in a child process that has to end with that exit status and print text. */
 void host_expect_death(void (*fn)(const void *arg), const void *arg, int status, const char *text);
+/* Runs fn(arg) in a child process that has to end with status 0; returns fn's value (0-255). */
+unsigned int host_in_fork(unsigned int (*fn)(const void *arg), const void *arg);
 
 #define HOST_TEST(name)                             \
 	static void name##_body(void);              \
@@ -78,7 +80,9 @@ void pattern_check(const void __percpu *ptr, size_t size, uint64_t seed);
  */
 struct host_snapshot;
 struct host_snapshot *host_snapshot(void);
+void host_snapshot_free(struct host_snapshot *shot);
 /* Ends the test unless both are the same: chunks, maps, pages, ledger. Slot order and hints may
- * differ, within what the invariants allow. Frees both. */
+ * differ, within what the invariants allow; a map may have grown; and one wholly free chunk without
+ * pages may be there that was not, since one such chunk is always kept. Frees both. */
 void host_snapshot_compare(struct host_snapshot *before, struct host_snapshot *after,
 			   const char *when);
