@@ -116,12 +116,14 @@ SRCS_tests := \
 HOST_TESTS := \
 	tests/host/test_cmdline.c \
 	tests/host/test_early.c \
+	tests/host/test_fail.c \
 	tests/host/test_kmalloc.c \
 	tests/host/test_oracle.c \
 	tests/host/test_page.c \
 	tests/host/test_printf.c \
 	tests/host/test_rbtree.c \
 	tests/host/test_trace.c \
+	tests/host/test_universe.c \
 	tests/host/test_vmalloc.c
 
 SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRCS_tests)
