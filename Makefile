@@ -31,7 +31,8 @@ CFLAGS   := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wmissing-prototypes -Wstric
 ASFLAGS  := -g -fno-pie
 LDFLAGS  := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none \
 	--unresolved-symbols=ignore-all
-HOSTCFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -I.
+HOSTCFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined \
+	-fno-sanitize-recover=all -I.
 
 # What `make run` understands; tools/run.py reads it from the environment.
 CPUS ?= 4
