@@ -50,16 +50,20 @@ SRCS_boot := \
 	boot/multiboot2.c
 
 SRCS_arch := \
+	arch/x86_64/apic.c \
 	arch/x86_64/backtrace.c \
 	arch/x86_64/context.c \
 	arch/x86_64/descriptors.c \
 	arch/x86_64/entry.S \
 	arch/x86_64/exit.c \
 	arch/x86_64/fault.c \
+	arch/x86_64/ioapic.c \
 	arch/x86_64/paging.c \
 	arch/x86_64/paging_init.c \
 	arch/x86_64/percpu_early.c \
+	arch/x86_64/serial.c \
 	arch/x86_64/switch.S \
+	arch/x86_64/time.c \
 	arch/x86_64/traps.c
 
 SRCS_mm := \
