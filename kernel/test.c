@@ -17,6 +17,7 @@
 #include "mm/kmalloc.h"
 #include "mm/page.h"
 #include "percpu/inspect.h"
+#include "percpu/port_kernel.h"
 
 #define TIME_LIMIT_S 60ul
 #define SETTLE_TRIES 20 /* 10 ms each: for what ends on other CPUs just after the test */
@@ -108,8 +109,8 @@ static void usage_take(struct usage *usage)
 	pcpu_stats_get(&stats);
 	for (unsigned int owner = 0; owner < PAGE_NR_OWNERS; owner++)
 		usage->pages[owner] = page_count(owner);
-	usage->meta_bytes = stats.meta_bytes;
-	usage->heap_bytes = kmalloc_bytes() - stats.meta_bytes;
+	usage->meta_bytes = port_kernel_heap_bytes();
+	usage->heap_bytes = kmalloc_bytes() - usage->meta_bytes;
 	usage->live_areas = stats.live_areas;
 }
 

@@ -258,6 +258,12 @@ void kfree(void *ptr)
 		page_free(page);
 }
 
+/* Classes and large blocks alike are powers of two. */
+size_t kmalloc_charge(size_t size)
+{
+	return (size_t)1 << shift_for(size, MIN_SHIFT);
+}
+
 size_t kmalloc_bytes(void)
 {
 	return READ_ONCE(live_bytes);

@@ -16,6 +16,8 @@ void *kzalloc(size_t size);
 void kfree(void *ptr);
 /* Bytes that live allocations asked for, rounded up to their class. */
 size_t kmalloc_bytes(void);
+/* What a live allocation of size bytes, 1 to 4 MiB, adds to kmalloc_bytes. */
+size_t kmalloc_charge(size_t size);
 /* Gives empty pages kept for reuse back to the page allocator. */
 void kmalloc_trim(void);
 /* Fault injection for tests: the n-th kmalloc or kzalloc from now fails, once; 0 turns it off. */

@@ -274,6 +274,11 @@ void vm_range_free(uintptr_t start)
 	kfree(node);
 }
 
+size_t vm_range_charge(void)
+{
+	return kmalloc_charge(sizeof(struct vm_node));
+}
+
 bool vm_range_find(uintptr_t addr, struct vm_range *out)
 {
 	irqflags_t flags = spin_lock_irqsave(&vm_lock);

@@ -32,6 +32,8 @@ uintptr_t vm_range_alloc(size_t size, size_t align, const char *name);
 /* Gives a range back; nothing may be mapped in it any more, and its flush is done. Panics when start
  * is not the start of a live range. */
 void vm_range_free(uintptr_t start);
+/* Heap bytes that the bookkeeping of one live range takes, as kmalloc_bytes counts. */
+size_t vm_range_charge(void);
 /* The range that holds addr: true and a copy in *out. Any context but NMI. */
 bool vm_range_find(uintptr_t addr, struct vm_range *out);
 /* The range with the lowest start > after: true and a copy in *out; false at the end. For listings. */

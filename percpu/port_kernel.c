@@ -29,6 +29,7 @@
 static struct mutex alloc_mutex = MUTEX_INIT(alloc_mutex, "pcpu_alloc_mutex");
 static struct spinlock area_lock = SPINLOCK_INIT("pcpu_lock", LOCK_CLASS_PERCPU);
 static bool heap_is_up;
+static size_t heap_bytes; /* charged to the heap on the allocator's behalf; alloc_mutex */
 
 static struct {
 	unsigned long countdown; /* 0: off; n: the n-th call from now fails */
@@ -94,12 +95,17 @@ size_t port_pages_owned(void)
 
 uintptr_t port_range_alloc(size_t size)
 {
-	return must_fail(PORT_RANGE) ? 0 : vm_range_alloc(size, PAGE_SIZE, "percpu chunk");
+	uintptr_t start = must_fail(PORT_RANGE) ? 0 : vm_range_alloc(size, PAGE_SIZE, "percpu chunk");
+
+	if (start != 0)
+		heap_bytes += vm_range_charge();
+	return start;
 }
 
 void port_range_free(uintptr_t start, size_t size __unused)
 {
 	vm_range_free(start);
+	heap_bytes -= vm_range_charge();
 }
 
 uintptr_t port_range_register_early(size_t size)
@@ -165,12 +171,22 @@ phys_addr_t port_lookup(uintptr_t addr)
 
 void *port_zalloc(size_t size)
 {
-	return !heap_is_up || must_fail(PORT_HEAP) ? NULL : kzalloc(size);
+	void *ptr = !heap_is_up || must_fail(PORT_HEAP) ? NULL : kzalloc(size);
+
+	if (ptr != NULL)
+		heap_bytes += kmalloc_charge(size);
+	return ptr;
 }
 
-void port_free(void *ptr, size_t size __unused)
+void port_free(void *ptr, size_t size)
 {
 	kfree(ptr);
+	heap_bytes -= kmalloc_charge(size);
+}
+
+size_t port_kernel_heap_bytes(void)
+{
+	return READ_ONCE(heap_bytes);
 }
 
 void port_mutex_lock(void)

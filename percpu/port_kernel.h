@@ -14,6 +14,8 @@ void percpu_init(void);
 void port_kernel_heap_ready(void);
 
 /* ---- For tests ---- */
+/* Heap bytes, as kmalloc_bytes counts them, that the allocator's books and ranges take now. */
+size_t port_kernel_heap_bytes(void);
 enum port_hook { PORT_PAGE, PORT_RANGE, PORT_MAP, PORT_HEAP, PORT_NR_HOOKS };
 #define PORT_FAIL_ALWAYS (~0ul)
 /* The n-th call of the hook from now fails, once; 0: off; PORT_FAIL_ALWAYS: every call. */
