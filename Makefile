@@ -123,6 +123,7 @@ HOST_TESTS := \
 	tests/host/test_early.c \
 	tests/host/test_fail.c \
 	tests/host/test_kmalloc.c \
+	tests/host/test_multiboot2.c \
 	tests/host/test_oracle.c \
 	tests/host/test_page.c \
 	tests/host/test_printf.c \
