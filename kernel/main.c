@@ -7,7 +7,9 @@
 #include "kernel/main.h"
 
 #include "arch/x86_64/acpi.h"
+#include "arch/x86_64/apic.h"
 #include "arch/x86_64/arch.h"
+#include "arch/x86_64/ioapic.h"
 #include "arch/x86_64/irq.h"
 #include "arch/x86_64/memlayout.h"
 #include "arch/x86_64/paging.h"
@@ -160,7 +162,10 @@ void kmain(uint32_t magic, uint32_t info)
 	register_module();
 
 	time_init();
-	thread_init(); /* from here on this is the thread "main" */
+	ioapic_init(); /* devices' interrupts, all masked */
+	lapic_init();
+	lapic_init_cpu(); /* the tick; interrupts are off until there is a thread to switch from */
+	thread_init();	  /* from here on this is the thread "main" */
 	workqueue_init();
 	serial_enable_input(NULL);
 	x86_sti();
