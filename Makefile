@@ -110,11 +110,13 @@ SRCS_percpu := \
 
 # Self-tests, linked into the kernel.
 SRCS_tests := \
+	tests/kernel/test_arch.c \
 	tests/kernel/test_base.c \
 	tests/kernel/test_core.c \
-	tests/kernel/test_arch.c \
+	tests/kernel/test_mm.c \
 	tests/kernel/test_percpu_trapsb.c \
-	tests/kernel/test_string.c
+	tests/kernel/test_string.c \
+	tests/kernel/test_vmalloc.c
 
 # Tests that run on the host. A file names what it is linked with: "links: FILE…" in a comment line,
 # and flags of its own: "flags: …".

@@ -146,7 +146,7 @@ static struct page *object_free_locked(struct page *page, void *ptr)
 		panic("kfree: %p is inside an object of %u bytes, not its start", ptr, 1u << shift);
 	if (unlikely(!bitmap_test(bitmap, offset >> shift)))
 		panic("kfree: %p, an object of %u bytes, is free already", ptr, 1u << shift);
-#ifdef CONFIG_LOCK_CHECKS
+#if CONFIG_LOCK_CHECKS
 	memset(ptr, HEAP_POISON, (size_t)1 << shift);
 #endif
 	bitmap_clear(bitmap, offset >> shift);

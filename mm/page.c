@@ -65,7 +65,7 @@ void *page_address(const struct page *page)
 
 /* ---- Poison ---- */
 
-#ifdef CONFIG_LOCK_CHECKS
+#if CONFIG_LOCK_CHECKS
 static void block_poison(struct page *head, unsigned int order)
 {
 	uint64_t *words = page_address(head);

@@ -244,7 +244,7 @@ uintptr_t vm_range_alloc(size_t size, size_t align, const char *name)
 /* In test builds: a range that is given back maps nothing. */
 static void check_unmapped(const struct vm_range *range)
 {
-#ifdef CONFIG_LOCK_CHECKS
+#if CONFIG_LOCK_CHECKS
 	for (uintptr_t va = range->start; va < range->start + range->size; va += PAGE_SIZE) {
 		if (unlikely(paging_lookup(va, NULL) != PHYS_NONE))
 			panic("vm_range_free: %#lx of %s is still mapped", va, range->name);

@@ -229,7 +229,7 @@ static void bad_frees_panic(void **state __unused)
 	check_back_to_start();
 }
 
-#ifdef CONFIG_LOCK_CHECKS
+#if CONFIG_LOCK_CHECKS
 static void write_after_free_is_caught(void **state __unused)
 {
 	struct page *page = page_alloc(0, PAGE_TEST);
@@ -253,7 +253,7 @@ int main(void)
 		cmocka_unit_test(nodes_are_preferred_not_required),
 		cmocka_unit_test(nth_allocation_of_the_owner_fails),
 		cmocka_unit_test(bad_frees_panic),
-#ifdef CONFIG_LOCK_CHECKS
+#if CONFIG_LOCK_CHECKS
 		cmocka_unit_test(write_after_free_is_caught),
 #endif
 	};
