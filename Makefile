@@ -83,6 +83,7 @@ SRCS_kernel := \
 	kernel/panic.c \
 	kernel/printk.c \
 	kernel/rbtree.c \
+	kernel/replay.c \
 	kernel/sched.c \
 	kernel/spinlock.c \
 	kernel/string.c \

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The replay: a recorded workload on the real allocator, in the recorded order.
+ *
+ *	scan, parse ──► ledger ──► events ──► free what is left ──► ledger again ──► report
+ *
+ * One thread does all of it and moves from CPU to CPU as the events say, so that order needs no
+ * other means. CPU n of the trace is the n-th online CPU, modulo how many there are. Every copy of
+ * an area is looked at: zero when fresh, then filled with a pattern of its area and CPU, and that
+ * looked for before the free. Frees recorded with interrupts off run with interrupts off;
+ * allocations may sleep here, so those that must not are served as ordinary ones and counted.
+ */
+#define LOG_AREA "replay"
+#include "kernel/replay.h"
+
+#include "kernel/cpumask.h"
+#include "kernel/errno.h"
+#include "kernel/mutex.h"
+#include "kernel/printk.h"
+#include "kernel/thread.h"
+#include "kernel/time.h"
+#include "mm/kmalloc.h"
+#include "mm/page.h"
+#include "mm/vmalloc.h"
+#include "percpu/inspect.h"
+
+/* One allocation of the trace. */
+struct area {
+	void __percpu *ptr; /* NULL: not live, or the allocation failed */
+	uint32_t size;
+};
+
+/* What memory is in use, as far as a replay must leave it as it was. */
+struct ledger {
+	size_t pages[PAGE_NR_OWNERS];
+	size_t heap_bytes;
+	struct pcpu_stats stats;
+};
+
+struct replay {
+	const struct trace_text *trace;
+	struct replay_report *report;
+	struct trace_event *events;
+	size_t nr_events;
+	struct area *areas;
+	size_t nr_areas;
+	unsigned long live_bytes;
+	unsigned int cpus[NR_CPUS]; /* online ones, rising */
+	unsigned int nr_cpus;
+	unsigned int cpu; /* where the thread is pinned */
+	int status;
+};
+
+static struct mutex replay_mutex = MUTEX_INIT(replay_mutex, "replay");
+static struct replay current_replay; /* under replay_mutex */
+static unsigned int nr_failures;
+static void (*event_hook)(size_t index, void __percpu *ptr);
+
+/* ---- Contents ---- */
+
+/* A copy's contents in words of 8 bytes, the last one cut off: seed, seed + step, … */
+struct pattern {
+	uint64_t seed, step;
+};
+
+static const struct pattern zeroes;
+
+static struct pattern pattern_of(size_t area, unsigned int cpu)
+{
+	uint64_t seed = (area + 1) * 0x9e3779b97f4a7c15 + (cpu + 1) * 0xd1b54a32d192ed03;
+
+	return (struct pattern){seed ^ seed >> 31, 0x8cb92ba72f3d8dd7};
+}
+
+static void copy_fill(char *copy, size_t size, struct pattern pattern)
+{
+	uint64_t word = pattern.seed;
+
+	for (; size >= sizeof(word); size -= sizeof(word), copy += sizeof(word)) {
+		__builtin_memcpy(copy, &word, sizeof(word));
+		word += pattern.step;
+	}
+	for (; size > 0; size--, word >>= 8)
+		*copy++ = (char)word;
+}
+
+static bool copy_is(const char *copy, size_t size, struct pattern pattern)
+{
+	uint64_t word = pattern.seed, found;
+
+	for (; size >= sizeof(word); size -= sizeof(word), copy += sizeof(word)) {
+		__builtin_memcpy(&found, copy, sizeof(found));
+		if (found != word)
+			return false;
+		word += pattern.step;
+	}
+	for (; size > 0; size--, word >>= 8) {
+		if (*copy++ != (char)word)
+			return false;
+	}
+	return true;
+}
+
+static void log_corrupt(struct replay *r, size_t n, unsigned int cpu, const char *what)
+{
+	if (r->report->corrupt == 0)
+		log_error("area %zu (%u bytes at 0x%lx): CPU %u's copy is %s", n, r->areas[n].size,
+			  (uintptr_t)r->areas[n].ptr, cpu, what);
+}
+
+static void area_fill(struct replay *r, size_t n)
+{
+	bool corrupt = false;
+	unsigned int cpu;
+
+	for_each_possible_cpu (cpu) {
+		char *copy = per_cpu_ptr((char __percpu *)r->areas[n].ptr, cpu);
+
+		if (!copy_is(copy, r->areas[n].size, zeroes)) {
+			log_corrupt(r, n, cpu, "fresh and not zero");
+			corrupt = true;
+		}
+		copy_fill(copy, r->areas[n].size, pattern_of(n, cpu));
+	}
+	r->report->corrupt += corrupt;
+}
+
+/* All copies by address, and this CPU's first byte once more as this_cpu_read sees it. */
+static void area_verify(struct replay *r, size_t n)
+{
+	char __percpu *ptr = r->areas[n].ptr;
+	bool corrupt = this_cpu_read(*ptr) != (char)pattern_of(n, r->cpu).seed;
+	unsigned int cpu;
+
+	if (corrupt)
+		log_corrupt(r, n, r->cpu, "not what this_cpu_read sees");
+	for_each_possible_cpu (cpu) {
+		if (copy_is(per_cpu_ptr(ptr, cpu), r->areas[n].size, pattern_of(n, cpu)))
+			continue;
+		log_corrupt(r, n, cpu, "not what was written there");
+		corrupt = true;
+	}
+	r->report->corrupt += corrupt;
+}
+
+/* ---- Events ---- */
+
+static void do_alloc(struct replay *r, const struct trace_event *event)
+{
+	struct area *area = &r->areas[event->area];
+
+	r->report->allocs++;
+	r->report->nosleep += (event->flags & (TRACE_NOSLEEP | TRACE_IRQS_OFF)) != 0;
+	area->size = event->size;
+	if (event->flags & TRACE_RESERVED)
+		area->ptr = __alloc_reserved_percpu(event->size, event->align);
+	else
+		area->ptr = __alloc_percpu(event->size, event->align);
+	if (!area->ptr) {
+		r->report->failed++;
+		return;
+	}
+	r->live_bytes += event->size;
+	r->report->peak_live_bytes = max(r->report->peak_live_bytes, r->live_bytes);
+	area_fill(r, event->area);
+}
+
+static void release(struct replay *r, size_t n, bool irqs_off)
+{
+	struct area *area = &r->areas[n];
+	irqflags_t flags = 0;
+
+	area_verify(r, n);
+	if (irqs_off)
+		flags = irq_save();
+	free_percpu(area->ptr);
+	if (irqs_off)
+		irq_restore(flags);
+	area->ptr = NULL;
+	r->live_bytes -= area->size;
+}
+
+static void do_free(struct replay *r, const struct trace_event *event)
+{
+	r->report->frees++;
+	if (!r->areas[event->area].ptr)
+		return; /* its allocation failed */
+	if (event_hook)
+		event_hook((size_t)(event - r->events), r->areas[event->area].ptr);
+	release(r, event->area, event->flags & TRACE_IRQS_OFF);
+}
+
+static void go_to_cpu(struct replay *r, unsigned int cpu)
+{
+	if (cpu == r->cpu)
+		return;
+	thread_pin(cpu);
+	r->cpu = cpu;
+}
+
+static void do_events(struct replay *r)
+{
+	for (size_t i = 0; i < r->nr_events; i++) {
+		const struct trace_event *event = &r->events[i];
+
+		go_to_cpu(r, r->cpus[event->cpu % r->nr_cpus]);
+		if (event->size > 0)
+			do_alloc(r, event);
+		else
+			do_free(r, event);
+	}
+	r->report->events = r->nr_events;
+	for (size_t n = 0; n < r->nr_areas; n++) {
+		if (r->areas[n].ptr)
+			release(r, n, false);
+	}
+}
+
+/* ---- Whether memory is back ---- */
+
+static void ledger_take(struct ledger *ledger)
+{
+	pcpu_sync();
+	pcpu_stats_get(&ledger->stats);
+	for (unsigned int owner = 0; owner < PAGE_NR_OWNERS; owner++)
+		ledger->pages[owner] = page_count(owner);
+	ledger->heap_bytes = kmalloc_bytes();
+}
+
+static unsigned long chunks_now(const struct pcpu_stats *stats)
+{
+	return stats->chunks_made - stats->chunks_freed;
+}
+
+/*
+ * What the allocator itself may have kept: one wholly free chunk more than before, its pages, its
+ * books (rounded up to heap classes, at most twice their size), its address range's node. Page
+ * tables, the heap's own pages and what is free follow from these and are not counted by themselves.
+ */
+static long ledger_leak(const struct ledger *before, const struct ledger *after)
+{
+	static const enum page_owner exact[] = {PAGE_BOOT, PAGE_VMALLOC, PAGE_TEST};
+	const struct pcpu_stats *was = &before->stats, *is = &after->stats;
+	size_t slack = 2 * (is->meta_bytes - was->meta_bytes) + 256;
+	long leak = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(exact); i++)
+		leak += (long)(after->pages[exact[i]] - before->pages[exact[i]]);
+	leak += (long)(after->pages[PAGE_PERCPU] - is->pages_owned) -
+		(long)(before->pages[PAGE_PERCPU] - was->pages_owned);
+	if (is->live_bytes > was->live_bytes)
+		leak += (long)(PFN_UP(is->live_bytes - was->live_bytes) * pcpu_nr_units);
+	if (chunks_now(is) > chunks_now(was) + 1)
+		leak += (long)((chunks_now(is) - chunks_now(was) - 1) * PFN_DOWN(pcpu_unit_size) *
+			       pcpu_nr_units);
+	if (is->meta_bytes >= was->meta_bytes && after->heap_bytes > before->heap_bytes + slack)
+		leak += (long)PFN_UP(after->heap_bytes - before->heap_bytes - slack);
+	return leak;
+}
+
+static void check_invariants(struct replay *r)
+{
+	struct pcpu_check_result result;
+
+	if (pcpu_check(&result))
+		return;
+	log_error("after the events: %s", result.error);
+	r->report->corrupt++;
+}
+
+static void run_events(struct replay *r)
+{
+	struct replay_report *report = r->report;
+	struct ledger before, after;
+	uint64_t start;
+
+	ledger_take(&before);
+	pcpu_stats_reset_peak();
+	start = time_us();
+	do_events(r);
+	report->us = time_us() - start;
+	ledger_take(&after);
+	check_invariants(r);
+	report->failed += after.stats.bad_frees - before.stats.bad_frees;
+	report->peak_pages = after.stats.peak_pages;
+	report->chunks_made = after.stats.chunks_made - before.stats.chunks_made;
+	report->chunks_freed = after.stats.chunks_freed - before.stats.chunks_freed;
+	report->leaked_pages = ledger_leak(&before, &after);
+	if (report->nosleep > 0)
+		log_info("%lu allocations that must not sleep were served as ordinary ones",
+			 report->nosleep);
+}
+
+/* ---- Memory for the events ---- */
+
+static int no_memory(struct replay *r, size_t bytes)
+{
+	snprintf(r->report->error, sizeof(r->report->error),
+		 "replay=%s: no memory for its %zu events (%zu bytes): boot with more (MEM=)",
+		 r->trace->name, r->nr_events, bytes);
+	return -ENOMEM;
+}
+
+static int malformed(struct replay *r, const struct trace_error *error)
+{
+	snprintf(r->report->error, sizeof(r->report->error),
+		 "replay=%s: malformed trace, line %u: %s", r->trace->name, error->line,
+		 error->what);
+	return -EINVAL;
+}
+
+/* Room for n objects; never for none. */
+static void *array_alloc(struct replay *r, size_t n, size_t size, const char *name)
+{
+	void *array = vmalloc(max(n, (size_t)1) * size, name);
+
+	if (!array)
+		r->status = no_memory(r, n * size);
+	return array;
+}
+
+static void parse_into(struct replay *r, struct trace_id *ids)
+{
+	struct trace_error error;
+
+	if (trace_parse(r->trace->text, r->trace->size, r->events, r->nr_events, ids, &r->nr_areas,
+			&error) != 0)
+		r->status = malformed(r, &error);
+}
+
+/* Fills events and makes room for areas; false with r->status and the report's error set. */
+static bool load(struct replay *r)
+{
+	struct trace_error error;
+	struct trace_id *ids;
+
+	if (trace_scan(r->trace->text, r->trace->size, &r->nr_events, &error) != 0) {
+		r->status = malformed(r, &error);
+		return false;
+	}
+	r->events = array_alloc(r, r->nr_events, sizeof(*r->events), "replay events");
+	if (!r->events)
+		return false;
+	ids = array_alloc(r, r->nr_events * TRACE_IDS_PER_EVENT, sizeof(*ids), "replay ids");
+	if (!ids)
+		return false;
+	parse_into(r, ids);
+	vfree(ids);
+	if (r->status == 0)
+		r->areas = array_alloc(r, r->nr_areas, sizeof(*r->areas), "replay areas");
+	return r->areas != NULL;
+}
+
+static void unload(struct replay *r)
+{
+	if (r->areas)
+		vfree(r->areas);
+	if (r->events)
+		vfree(r->events);
+}
+
+static void replay_thread(void *arg)
+{
+	struct replay *r = arg;
+	unsigned int cpu;
+
+	for_each_online_cpu (cpu)
+		r->cpus[r->nr_cpus++] = cpu;
+	go_to_cpu(r, r->cpus[0]);
+	if (load(r))
+		run_events(r);
+	unload(r);
+}
+
+int replay_run(const struct trace_text *trace, struct replay_report *report)
+{
+	struct thread *thread;
+	int status;
+
+	mutex_lock(&replay_mutex);
+	*report = (struct replay_report){0};
+	current_replay = (struct replay){.trace = trace, .report = report, .cpu = THREAD_ANY_CPU};
+	thread = thread_create("replay", replay_thread, &current_replay, THREAD_ANY_CPU);
+	if (thread)
+		thread_join(thread);
+	else
+		current_replay.status = no_memory(&current_replay, KERNEL_STACK_SIZE);
+	status = current_replay.status;
+	if (!event_hook && !replay_good(report))
+		nr_failures++;
+	mutex_unlock(&replay_mutex);
+	return status;
+}
+
+/* ---- Report ---- */
+
+bool replay_good(const struct replay_report *report)
+{
+	return report->error[0] == '\0' && report->failed == 0 && report->corrupt == 0 &&
+	       report->leaked_pages == 0;
+}
+
+void replay_format(const char *name, const struct replay_report *report, char *buf, size_t size)
+{
+	if (report->error[0] != '\0') {
+		snprintf(buf, size, "error: %s", report->error);
+		return;
+	}
+	snprintf(
+		buf, size,
+		"replay=%s events=%lu allocs=%lu frees=%lu failed=%lu corrupt=%lu leaked_pages=%ld "
+		"peak_live_bytes=%lu peak_pages=%lu chunks_made=%lu chunks_freed=%lu us=%lu",
+		name, report->events, report->allocs, report->frees, report->failed,
+		report->corrupt, report->leaked_pages, report->peak_live_bytes, report->peak_pages,
+		report->chunks_made, report->chunks_freed, report->us);
+}
+
+bool replay_print(const char *name, const struct replay_report *report)
+{
+	char line[REPLAY_LINE_SIZE];
+
+	replay_format(name, report, line, sizeof(line));
+	console_printf("%s\n", line);
+	return replay_good(report);
+}
+
+unsigned int replay_failures(void)
+{
+	return READ_ONCE(nr_failures);
+}
+
+void replay_set_hook(void (*hook)(size_t index, void __percpu *ptr))
+{
+	WRITE_ONCE(event_hook, hook);
+}
