@@ -232,7 +232,7 @@ static bool selected(const struct test *test, const char *selection)
 	return strcmp(selection, "all") == 0 || glob_match(selection, test->name);
 }
 
-static unsigned int count_selected(const char *selection)
+unsigned int test_count(const char *selection)
 {
 	unsigned int count = 0;
 
@@ -258,7 +258,7 @@ struct test_totals test_run_selection(const char *selection)
 
 	if (strcmp(selection, "none") == 0)
 		return totals;
-	count = count_selected(selection);
+	count = test_count(selection);
 	report("KTAP version 1");
 	report("1..%u", count);
 	if (count == 0) { /* a misspelt name must not look like success */

@@ -69,6 +69,8 @@ struct test_totals {
 /* Runs the tests that a selection names: "quick", "all", "none" or a glob over names. Prints plan,
  * results and "# Totals: pass:N fail:N skip:N total:N". Returns this run's totals. Sleeps. */
 struct test_totals test_run_selection(const char *selection);
+/* How many tests a selection names. */
+unsigned int test_count(const char *selection);
 /* Failures of all runs since boot. */
 unsigned int test_failures(void);
 /* The test that runs now, NULL if none does. Any context. */
