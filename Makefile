@@ -74,11 +74,17 @@ SRCS_mm := \
 	mm/vmalloc.c
 
 SRCS_kernel := \
+	kernel/bench.c \
 	kernel/break.c \
 	kernel/cmdline.c \
 	kernel/format.c \
 	kernel/ksyms.c \
 	kernel/main.c \
+	kernel/monitor.c \
+	kernel/monitor_input.c \
+	kernel/monitor_output.c \
+	kernel/monitor_percpu.c \
+	kernel/monitor_system.c \
 	kernel/mutex.c \
 	kernel/panic.c \
 	kernel/printk.c \

@@ -23,6 +23,7 @@ static const struct key {
 	{"selftest", VALUE_TEXT, NULL},
 	{"replay", VALUE_TEXT, NULL},
 	{"monitor", VALUE_CHOICE, "|on|off|"},
+	{"console", VALUE_CHOICE, "|tty|pipe|"}, /* what types at COM1; pipe if not given */
 	{"maxcpus", VALUE_NUMBER, NULL},
 	{"possible_cpus", VALUE_NUMBER, NULL},
 	{"cpu_ids", VALUE_TEXT, NULL},

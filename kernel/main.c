@@ -166,7 +166,7 @@ void kmain(uint32_t magic, uint32_t info)
 	lapic_init_cpu(); /* the tick; interrupts are off until there is a thread to switch from */
 	thread_init();	  /* from here on this is the thread "main" */
 	workqueue_init();
-	serial_enable_input(NULL);
+	serial_enable_input(monitor_wake);
 	x86_sti();
 	smp_start_all();
 	paging_drop_identity(); /* no AP needs it any more */

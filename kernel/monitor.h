@@ -4,7 +4,14 @@
 
 #include "kernel/compiler.h"
 
+#define MONITOR_LINE_SIZE 1024 /* longest line, in bytes */
+
 /* Reads lines from COM1 and runs them until poweroff or reboot. Thread context. */
 void monitor_run(void) __noreturn;
-/* Runs one line (commands separated by ';') as if typed. Returns how many commands failed. */
+/* Tells monitor_run that COM1 has bytes: for serial_enable_input. Any context but NMI. */
+void monitor_wake(void);
+/* Runs one line (commands separated by ';') as if typed. Returns how many commands failed. Sleeps. */
 unsigned int monitor_execute(const char *line);
+/* For tests: what commands print goes to buf, ended with 0, and not to the console; what does not
+ * fit is dropped. NULL: to the console again. */
+void monitor_capture(char *buf, size_t size);

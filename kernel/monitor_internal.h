@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of the monitor share: the command tables, output, arguments. */
+#pragma once
+
+#include "kernel/monitor.h"
+
+/*
+ * A command. run gets the words, its own name first; between min_args and max_args follow it. It
+ * checks all of them before it changes anything; it prints its answer, or one error line by
+ * monitor_error, and returns whether it succeeded.
+ */
+struct monitor_command {
+	const char *name, *args, *help;
+	unsigned int min_args, max_args;
+	bool (*run)(unsigned int argc, char **argv);
+};
+
+#define MONITOR_MAX_WORDS (MONITOR_LINE_SIZE / 2 + 1)
+
+/* Each table ends with an entry without a name. */
+extern const struct monitor_command monitor_percpu_commands[], monitor_system_commands[];
+
+/* ---- Output (monitor_output.c) ---- */
+
+/* One record: the newline is added. Up to 512 bytes. */
+void monitor_print(const char *fmt, ...) __printf(1, 2);
+/* "error: …", a line. Returns false, for the command to return. */
+bool monitor_error(const char *fmt, ...) __printf(1, 2);
+void monitor_write(const char *text, size_t length);
+
+/* A record of any length, built piece by piece in memory of its own. */
+struct monitor_record {
+	char *text;
+	size_t room, length;
+};
+/* False with an error printed when there is no memory for room bytes (newline included). */
+bool monitor_record_begin(struct monitor_record *record, size_t room);
+void monitor_record_add(struct monitor_record *record, const char *fmt, ...) __printf(2, 3);
+/* Prints it as a line and frees it. */
+void monitor_record_end(struct monitor_record *record);
+
+/* The word as it may stand in a message: short, printable, in quotes. Up to four at a time. */
+const char *monitor_quote(const char *word);
+
+/* ---- Arguments (monitor_output.c): false with an error printed if the word is none. ---- */
+bool monitor_number(const char *what, const char *word, uint64_t limit, uint64_t *out);
+
+/* ---- Input (monitor_input.c) ---- */
+/*
+ * Waits for a line from COM1, without its end, in a buffer that stays valid until the next call;
+ * NULL when it was longer than MONITOR_LINE_SIZE. Bytes that are no text are in it as '\1'. On a
+ * terminal (console=tty) it echoes and edits, and an end of file reads as "poweroff".
+ */
+const char *monitor_read_line(void);
