@@ -50,8 +50,11 @@ SRCS_boot := \
 	boot/multiboot2.c
 
 SRCS_arch := \
+	arch/x86_64/acpi.c \
+	arch/x86_64/acpi_parse.c \
 	arch/x86_64/apic.c \
 	arch/x86_64/backtrace.c \
+	arch/x86_64/calls.c \
 	arch/x86_64/context.c \
 	arch/x86_64/descriptors.c \
 	arch/x86_64/entry.S \
@@ -62,8 +65,10 @@ SRCS_arch := \
 	arch/x86_64/paging_init.c \
 	arch/x86_64/percpu_early.c \
 	arch/x86_64/serial.c \
+	arch/x86_64/smp.c \
 	arch/x86_64/switch.S \
 	arch/x86_64/time.c \
+	arch/x86_64/trampoline.S \
 	arch/x86_64/traps.c
 
 SRCS_mm := \

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Reading ACPI tables from bytes: nothing here trusts a length it was given, and nothing needs the
+ * kernel around it. Source: ACPI 6.4 sections 5.2.6 (header), 5.2.12 (MADT), 5.2.16 (SRAT).
+ */
+#include "arch/x86_64/acpi_internal.h"
+
+#include "kernel/string.h"
+
+enum {
+	MADT_LAPIC = 0,
+	MADT_IOAPIC = 1,
+	MADT_OVERRIDE = 2,
+	MADT_LAPIC_ADDRESS = 5,
+	MADT_X2APIC = 9,
+};
+enum { SRAT_LAPIC = 0, SRAT_MEMORY = 1, SRAT_X2APIC = 2 };
+
+#define MADT_ENTRIES  44 /* offset of the first entry */
+#define SRAT_ENTRIES  48
+#define ENTRY_ENABLED 1u
+
+static uint32_t read32(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static uint64_t read64(const uint8_t *p)
+{
+	return read32(p) | (uint64_t)read32(p + 4) << 32;
+}
+
+bool acpi_checksum_good(const void *bytes, size_t size)
+{
+	const uint8_t *p = bytes;
+	uint8_t sum = 0;
+
+	for (size_t i = 0; i < size; i++)
+		sum += p[i];
+	return sum == 0;
+}
+
+const char *acpi_table_error(const void *table, size_t size, const char *signature)
+{
+	const uint8_t *p = table;
+
+	if (size < ACPI_HEADER_SIZE)
+		return "shorter than a table header";
+	if (memcmp(p, signature, 4) != 0)
+		return "wrong signature";
+	if (read32(p + 4) < ACPI_HEADER_SIZE || read32(p + 4) > size)
+		return "length field past the end";
+	return acpi_checksum_good(p, read32(p + 4)) ? NULL : "wrong checksum";
+}
+
+static void add_cpu(struct acpi_madt *out, uint32_t apic_id, uint32_t flags)
+{
+	for (unsigned int i = 0; i < out->nr_cpus; i++) {
+		if (out->cpus[i].apic_id == apic_id)
+			return; /* firmware may list one processor in both forms */
+	}
+	if (out->nr_cpus < ACPI_MAX_CPUS)
+		out->cpus[out->nr_cpus++] = (struct acpi_cpu){apic_id, flags & ENTRY_ENABLED};
+}
+
+static void add_ioapic(struct acpi_madt *out, const uint8_t *entry)
+{
+	if (out->nr_ioapics == ACPI_MAX_IOAPICS)
+		return;
+	out->ioapics[out->nr_ioapics].address = read32(entry + 4);
+	out->ioapics[out->nr_ioapics].gsi_base = read32(entry + 8);
+	out->nr_ioapics++;
+}
+
+static void add_override(struct acpi_madt *out, const uint8_t *entry)
+{
+	if (out->nr_overrides == ACPI_MAX_OVERRIDES)
+		return;
+	out->overrides[out->nr_overrides].irq = entry[3];
+	out->overrides[out->nr_overrides].gsi = read32(entry + 4);
+	out->overrides[out->nr_overrides].flags = (uint16_t)(entry[8] | entry[9] << 8);
+	out->nr_overrides++;
+}
+
+/* One MADT entry of `length` bytes; those too short for their type are passed over. */
+static void madt_entry(struct acpi_madt *out, const uint8_t *entry, size_t length)
+{
+	if (entry[0] == MADT_LAPIC && length >= 8 && entry[3] != 0xff)
+		add_cpu(out, entry[3], read32(entry + 4));
+	else if (entry[0] == MADT_X2APIC && length >= 16)
+		add_cpu(out, read32(entry + 4), read32(entry + 8));
+	else if (entry[0] == MADT_IOAPIC && length >= 12)
+		add_ioapic(out, entry);
+	else if (entry[0] == MADT_OVERRIDE && length >= 10)
+		add_override(out, entry);
+	else if (entry[0] == MADT_LAPIC_ADDRESS && length >= 12)
+		out->lapic_address = read64(entry + 4);
+}
+
+/* Calls fn for each type-length entry from offset on; NULL, or what is wrong with their lengths. */
+static const char *walk_entries(const uint8_t *table, size_t size, size_t offset,
+				void (*fn)(void *arg, const uint8_t *entry, size_t length),
+				void *arg)
+{
+	while (offset < size) {
+		size_t length = offset + 2 <= size ? table[offset + 1] : 0;
+
+		if (length < 2 || offset + length > size)
+			return "an entry's length is 0 or runs past the end";
+		fn(arg, table + offset, length);
+		offset += length;
+	}
+	return NULL;
+}
+
+static void madt_visit(void *arg, const uint8_t *entry, size_t length)
+{
+	madt_entry(arg, entry, length);
+}
+
+const char *acpi_parse_madt(const void *table, size_t size, struct acpi_madt *out)
+{
+	const uint8_t *p = table;
+	const char *error = acpi_table_error(table, size, "APIC");
+
+	memset(out, 0, sizeof(*out));
+	if (error)
+		return error;
+	size = read32(p + 4);
+	if (size < MADT_ENTRIES)
+		return "shorter than a MADT";
+	out->lapic_address = read32(p + 36);
+	error = walk_entries(p, size, MADT_ENTRIES, madt_visit, out);
+	if (!error && out->nr_cpus == 0)
+		error = "no processor in it";
+	return error;
+}
+
+static void srat_visit(void *arg, const uint8_t *entry, size_t length)
+{
+	struct acpi_srat *out = arg;
+
+	if (entry[0] == SRAT_LAPIC && length >= 16 && (read32(entry + 4) & ENTRY_ENABLED) &&
+	    out->nr_cpus < ACPI_MAX_CPUS)
+		out->cpus[out->nr_cpus++] = (struct acpi_affinity){entry[3], entry[2]};
+	else if (entry[0] == SRAT_X2APIC && length >= 24 && (read32(entry + 12) & ENTRY_ENABLED) &&
+		 out->nr_cpus < ACPI_MAX_CPUS)
+		out->cpus[out->nr_cpus++] =
+			(struct acpi_affinity){read32(entry + 8), (uint8_t)read32(entry + 4)};
+	else if (entry[0] == SRAT_MEMORY && length >= 40 && (read32(entry + 28) & ENTRY_ENABLED) &&
+		 out->nr_ranges < ACPI_MAX_RANGES)
+		out->ranges[out->nr_ranges++] = (struct acpi_memory_range){
+			read64(entry + 8), read64(entry + 8) + read64(entry + 16), entry[2]};
+}
+
+const char *acpi_parse_srat(const void *table, size_t size, struct acpi_srat *out)
+{
+	const char *error = acpi_table_error(table, size, "SRAT");
+
+	memset(out, 0, sizeof(*out));
+	if (error)
+		return error;
+	size = read32((const uint8_t *)table + 4);
+	if (size < SRAT_ENTRIES)
+		return "shorter than a SRAT";
+	return walk_entries(table, size, SRAT_ENTRIES, srat_visit, out);
+}
