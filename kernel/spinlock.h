@@ -45,5 +45,7 @@ bool spin_trylock_irqsave(struct spinlock *lock, irqflags_t *flags);
 bool spin_is_held(const struct spinlock *lock);
 /* How many spinlocks this CPU holds. */
 unsigned int spin_held_count(void);
+/* The class of the lock this CPU took last and still holds; -1 when it holds none. */
+int spin_innermost_class(void);
 /* Prints the locks a CPU holds (for panic). */
 void spin_print_held(unsigned int cpu);

@@ -106,8 +106,8 @@ static void call_cpus(const struct cpumask *targets, void (*fn)(void *arg), void
 	irqflags_t flags = irq_save();
 	unsigned int self = smp_processor_id();
 
-	if (spin_held_count() > 0)
-		panic("cross-CPU call with %u spinlocks held", spin_held_count());
+	if (spin_innermost_class() > LOCK_CLASS_TEST)
+		panic("cross-CPU call with a spinlock of class %d held", spin_innermost_class());
 	own_call(self);
 	call.fn = fn;
 	call.arg = arg;
