@@ -124,6 +124,7 @@ SRCS_percpu := \
 SRCS_tests := \
 	tests/kernel/test_arch.c \
 	tests/kernel/test_base.c \
+	tests/kernel/test_broken.c \
 	tests/kernel/test_core.c \
 	tests/kernel/test_mm.c \
 	tests/kernel/test_percpu_trapsb.c \

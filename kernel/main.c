@@ -125,13 +125,11 @@ static bool run_replay(void)
 static void __noreturn run(void)
 {
 	const char *tests = cmdline_get("selftest"), *monitor = cmdline_get("monitor");
-	struct test_totals totals;
 	bool good;
 
 	break_on_request();
-	totals = test_run_selection(tests != NULL ? tests : "quick");
-	good = run_replay() && totals.fail == 0;
-
+	test_run_selection(tests != NULL ? tests : "quick");
+	good = run_replay() && test_failures() == 0;
 	if (monitor == NULL || strcmp(monitor, "off") != 0)
 		monitor_run();
 	arch_exit(good && warn_unexpected() == 0 ? EXIT_GOOD : EXIT_FAILED);

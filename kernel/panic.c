@@ -145,19 +145,32 @@ static void print_others(void)
 
 /* ---- The CPU that panics ---- */
 
-/* Returns on the CPU that owns the panic, the first time only. */
-static void panic_claim(void)
+/* A panic on the CPU that panics: one line, then the end; a third one is silent. */
+static void __noreturn panic_again(const char *fmt, va_list args)
+{
+	static bool said;
+
+	if (!said) {
+		said = true;
+		log_error("panic inside a panic, the end:");
+		log_vline(LOG_ERROR, LOG_AREA, fmt, args);
+	}
+	arch_exit(EXIT_FAILED);
+}
+
+/* Returns on the CPU that owns the panic, the first time only, with the text in `what`. */
+static void panic_claim(const char *fmt, va_list args)
 {
 	unsigned int me = smp_processor_id() + 1, nobody = 0;
 
 	x86_cli();
-	if (__atomic_compare_exchange_n(&owner, &nobody, me, false, __ATOMIC_SEQ_CST,
-					__ATOMIC_SEQ_CST))
-		return;
-	if (nobody != me)
-		stop_here();
-	console_write("\npanic inside a panic: the end\n", 31);
-	arch_exit(EXIT_FAILED);
+	if (!__atomic_compare_exchange_n(&owner, &nobody, me, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST)) {
+		if (nobody != me)
+			stop_here();
+		panic_again(fmt, args);
+	}
+	vsnprintf(what, sizeof(what), fmt, args);
 }
 
 static void print_head(void)
@@ -194,9 +207,8 @@ void panic_at(const char *file, int line, const char *fmt, ...)
 	uintptr_t pcs[MAX_FRAMES];
 	va_list args;
 
-	panic_claim();
 	va_start(args, fmt);
-	vsnprintf(what, sizeof(what), fmt, args);
+	panic_claim(fmt, args);
 	va_end(args);
 	print_head();
 	log_error("at %s:%d, called from %pS", file, line, (void *)(CALLER() - 1));
@@ -212,9 +224,8 @@ void panic_trap(struct trap_frame *frame, const char *fmt, ...)
 	uintptr_t pcs[MAX_FRAMES];
 	va_list args;
 
-	panic_claim();
 	va_start(args, fmt);
-	vsnprintf(what, sizeof(what), fmt, args);
+	panic_claim(fmt, args);
 	va_end(args);
 	print_head();
 	log_error("at %pS", (void *)frame->rip);

@@ -229,6 +229,8 @@ static bool selected(const struct test *test, const char *selection)
 {
 	if (strcmp(selection, "quick") == 0)
 		return test->flags & TEST_QUICK;
+	if (test->flags & TEST_BROKEN)
+		return strcmp(selection, test->name) == 0;
 	return strcmp(selection, "all") == 0 || glob_match(selection, test->name);
 }
 

@@ -18,7 +18,8 @@
 
 enum test_flags {
 	TEST_QUICK = 1 << 0, /* part of selftest=quick, runs at every boot: milliseconds */
-	TEST_SLOW = 1 << 1   /* only selftest=all: up to ten seconds */
+	TEST_SLOW = 1 << 1,  /* only selftest=all: up to ten seconds */
+	TEST_BROKEN = 1 << 2 /* goes wrong on purpose: runs only when the selection is its name */
 };
 
 struct test_run; /* the runner's state of the test that runs now */

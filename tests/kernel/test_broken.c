@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tests that go wrong, each in its own way. No selection runs them but their own names: they show that
+ * the kernel sees it, and what it says. (break= is for kernels that fail as a whole.)
+ */
+#include "kernel/panic.h"
+
+#include "arch/x86_64/irq.h"
+#include "arch/x86_64/smp.h"
+#include "kernel/mutex.h"
+#include "kernel/spinlock.h"
+#include "kernel/test.h"
+#include "kernel/thread.h"
+#include "mm/kmalloc.h"
+#include "mm/page.h"
+
+TEST(broken_leaks_heap, TEST_BROKEN)
+{
+	EXPECT(kmalloc(100) != NULL);
+}
+
+TEST(broken_leaks_page, TEST_BROKEN)
+{
+	EXPECT(page_alloc(0, PAGE_TEST) != NULL);
+}
+
+TEST(broken_hangs, TEST_BROKEN)
+{
+	for (;;)
+		x86_pause();
+}
+
+/* No watchdog sees this one but on another CPU; with one CPU the runner's time limit does. */
+TEST(broken_hangs_with_interrupts_off, TEST_BROKEN)
+{
+	irq_save();
+	for (;;)
+		x86_pause();
+}
+
+TEST(broken_reads_null, TEST_BROKEN)
+{
+	(void)*(volatile int *)NULL;
+}
+
+TEST(broken_writes_text, TEST_BROKEN)
+{
+	*(volatile char *)(uintptr_t)panic_at = 0;
+}
+
+static __noinline unsigned long recurse(volatile unsigned long depth)
+{
+	return depth == UINT64_MAX ? 0 : depth + recurse(depth + 1) + depth;
+}
+
+static void overflow_stack(void *arg __unused)
+{
+	recurse(0);
+}
+
+TEST(broken_overflows_its_stack, TEST_BROKEN)
+{
+	struct thread *thread = thread_create("too deep", overflow_stack, NULL, THREAD_ANY_CPU);
+
+	REQUIRE(thread != NULL);
+	thread_join(thread);
+}
+
+static struct spinlock outer = SPINLOCK_INIT("broken outer", LOCK_CLASS_TEST);
+static struct spinlock inner = SPINLOCK_INIT("broken inner", LOCK_CLASS_WAIT);
+static struct mutex mutex = MUTEX_INIT(mutex, "broken mutex");
+
+TEST(broken_takes_a_lock_twice, TEST_BROKEN)
+{
+	spin_lock_irqsave(&outer);
+	spin_lock_irqsave(&outer);
+}
+
+TEST(broken_takes_locks_in_the_wrong_order, TEST_BROKEN)
+{
+	spin_lock_irqsave(&inner);
+	spin_lock_irqsave(&outer);
+}
+
+TEST(broken_releases_a_free_lock, TEST_BROKEN)
+{
+	spin_unlock_irqrestore(&outer, 0);
+}
+
+TEST(broken_takes_a_mutex_twice, TEST_BROKEN)
+{
+	mutex_lock(&mutex);
+	mutex_lock(&mutex);
+}
+
+TEST(broken_sleeps_with_a_lock, TEST_BROKEN)
+{
+	spin_lock_irqsave(&outer);
+	thread_sleep_ms(1);
+}
+
+static void hold_for_ever(void *arg)
+{
+	spin_lock_irqsave(&outer);
+	*(volatile bool *)arg = true;
+	for (;;)
+		x86_pause();
+}
+
+/* Needs a second CPU; the holder shows in the panic's backtraces. */
+TEST(broken_holds_a_lock_for_ever, TEST_BROKEN)
+{
+	unsigned int cpu, other = smp_processor_id();
+	volatile bool held = false;
+
+	for_each_online_cpu (cpu)
+		other = cpu;
+	if (other == smp_processor_id()) {
+		test_skip(t, "needs two CPUs");
+		return;
+	}
+	REQUIRE(thread_create("holder", hold_for_ever, (void *)&held, other) != NULL);
+	while (!held)
+		x86_pause();
+	spin_lock_irqsave(&outer);
+}
