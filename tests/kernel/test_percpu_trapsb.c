@@ -153,7 +153,7 @@ TEST(percpu_O19_pages_run_out_on_every_cpu_in_turn, TEST_QUICK)
 	struct bag bag;
 
 	REQUIRE(bag_init(&bag, 1024));
-	bag_fill(&bag, BIG, BIG);
+	bag_fill(&bag, BIG, PAGE_SIZE);
 	EXPECT_EQ(fail_every_step(t, PORT_PAGE, 2 * PAGE_SIZE, PAGE_SIZE), 2 * pcpu_nr_units + 1);
 	bag_empty(&bag);
 }
@@ -163,7 +163,7 @@ TEST(percpu_O19_mapping_fails_on_every_cpu_in_turn, TEST_QUICK)
 	struct bag bag;
 
 	REQUIRE(bag_init(&bag, 1024));
-	bag_fill(&bag, BIG, BIG);
+	bag_fill(&bag, BIG, PAGE_SIZE);
 	EXPECT_EQ(fail_every_step(t, PORT_MAP, PAGE_SIZE + 1, 4096), 2 * pcpu_nr_units + 1);
 	bag_empty(&bag);
 }
@@ -301,6 +301,8 @@ TEST(percpu_O5_a_map_that_cannot_grow_is_passed_over, TEST_QUICK)
 	struct bag bag;
 
 	REQUIRE(bag_init(&bag, 4096));
+	bag_fill(&bag, BIG, 16);
+	REQUIRE(bag_add(&bag, 16, 16)); /* a fresh chunk with a small map */
 	for (int i = 0; i < 400 && !test_failed(t); i++) {
 		port_fail_nth(PORT_HEAP, 1);
 		EXPECT(bag_add(&bag, 16, 16)); /* another chunk serves it, if need be a new one */
