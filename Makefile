@@ -127,7 +127,9 @@ SRCS_tests := \
 	tests/kernel/test_broken.c \
 	tests/kernel/test_core.c \
 	tests/kernel/test_mm.c \
+	tests/kernel/test_monitor.c \
 	tests/kernel/test_percpu_trapsb.c \
+	tests/kernel/test_replay.c \
 	tests/kernel/test_string.c \
 	tests/kernel/test_vmalloc.c
 
