@@ -56,7 +56,8 @@ static void read_all(int fd, char *text, size_t size)
 	close(fd);
 }
 
-void host_expect_death(void (*fn)(const void *arg), const void *arg, int want, const char *part)
+void host_expect_death(void (*fn)(const void *arg), const void *arg, int want, const char *part,
+		       const char *part2)
 {
 	char text[4096];
 	int fds[2], status;
@@ -80,6 +81,7 @@ void host_expect_death(void (*fn)(const void *arg), const void *arg, int want, c
 		host_check_failed(__FILE__, __LINE__, "wait status %#x, want exit %d; printed: %s",
 				  (unsigned int)status, want, text);
 	CHECK_TEXT(text, part);
+	CHECK_TEXT(text, part2);
 }
 
 unsigned int host_in_fork(unsigned int (*fn)(const void *arg), const void *arg)

@@ -18,8 +18,9 @@
 
 /* Runs body in a child process; fails the cmocka test unless it exits with 0 in time. */
 void host_run_child(const char *name, void (*body)(void));
-/* Runs fn(arg) in a child process that has to end with that exit status and print text. */
-void host_expect_death(void (*fn)(const void *arg), const void *arg, int status, const char *text);
+/* Runs fn(arg) in a child process that has to end with that exit status and print both texts. */
+void host_expect_death(void (*fn)(const void *arg), const void *arg, int status, const char *text,
+		       const char *text2);
 /* Runs fn(arg) in a child process that has to end with status 0; returns fn's value (0-255). */
 unsigned int host_in_fork(unsigned int (*fn)(const void *arg), const void *arg);
 

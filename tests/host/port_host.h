@@ -61,6 +61,11 @@ unsigned int host_cpu(void);
 bool host_irqs(bool on);
 /* Runs fn(arg) as CPU cpu's interrupt handler on the calling thread. */
 void host_interrupt(unsigned int cpu, void (*fn)(void *arg), void *arg);
+/* Runs fn(arg) on the calling thread as if it were another thread, on CPU cpu, with interrupts on. It
+ * must not need the mutex while the caller holds it. */
+void host_run_as(unsigned int cpu, void (*fn)(void *arg), void *arg);
+/* Threads that wait for the mutex now. */
+unsigned int host_mutex_waiters(void);
 
 /* ---- Failures ---- */
 enum host_hook { HOOK_PAGE, HOOK_RANGE, HOOK_MAP, HOOK_HEAP, NR_HOOKS };
@@ -74,6 +79,8 @@ struct host_fault {
 extern struct host_fault host_faults[NR_HOOKS];
 /* port_page_alloc fails for this CPU; NR_CPUS: for none. */
 extern unsigned int host_fail_page_cpu;
+/* Called at the start of each of these hooks; not from within itself. NULL: none. */
+extern void (*host_in_hook)(enum host_hook hook);
 /* Makes the n-th call from now fail (0: none), and forgets earlier hits. */
 void host_fail(enum host_hook hook, unsigned long n);
 /* No failures from now on. */

@@ -15,6 +15,7 @@ void (*host_after_mutex_unlock)(void);
 
 static pthread_mutex_t alloc_mutex, spinlock;
 static _Thread_local bool holds_mutex, holds_lock;
+static unsigned int mutex_waiters;
 static _Thread_local bool irqs_off, in_irq, in_callback;
 
 void host_locks_init(void)
@@ -43,7 +44,9 @@ void port_mutex_lock(void)
 		host_die("the mutex is taken twice");
 	if (irqs_off || in_irq)
 		host_die("the mutex is taken in a context that must not sleep");
+	__atomic_add_fetch(&mutex_waiters, 1, __ATOMIC_SEQ_CST);
 	pthread_mutex_lock(&alloc_mutex);
+	__atomic_sub_fetch(&mutex_waiters, 1, __ATOMIC_SEQ_CST);
 	holds_mutex = true;
 	host_lock_stats.mutex_locks++;
 }
@@ -62,6 +65,11 @@ void port_mutex_unlock(void)
 bool port_mutex_held(void)
 {
 	return holds_mutex;
+}
+
+unsigned int host_mutex_waiters(void)
+{
+	return __atomic_load_n(&mutex_waiters, __ATOMIC_SEQ_CST);
 }
 
 bool port_may_sleep(void)
@@ -114,22 +122,33 @@ bool host_irqs(bool on)
 	return were_on;
 }
 
-void host_interrupt(unsigned int cpu, void (*fn)(void *arg), void *arg)
+/* Runs fn(arg) with this thread's state put aside. */
+static void run_aside(unsigned int cpu, bool interrupt, void (*fn)(void *arg), void *arg)
 {
 	unsigned int old_cpu = host_cpu();
 	bool old_mutex = holds_mutex, old_off = irqs_off, old_in = in_irq;
 
 	if (holds_lock)
-		host_die("an interrupt inside the spinlock");
-	irqs_off = in_irq = true;
+		host_die("another CPU runs inside the spinlock");
+	irqs_off = in_irq = interrupt;
 	holds_mutex = false;
 	host_become_cpu(cpu);
 	fn(arg);
-	host_assert_clean("an interrupt handler", false);
+	host_assert_clean("code of another CPU or an interrupt handler", !interrupt);
 	host_become_cpu(old_cpu);
 	holds_mutex = old_mutex;
 	irqs_off = old_off;
 	in_irq = old_in;
+}
+
+void host_interrupt(unsigned int cpu, void (*fn)(void *arg), void *arg)
+{
+	run_aside(cpu, true, fn, arg);
+}
+
+void host_run_as(unsigned int cpu, void (*fn)(void *arg), void *arg)
+{
+	run_aside(cpu, false, fn, arg);
 }
 
 void host_assert_clean(const char *after, bool irqs_on)
@@ -159,10 +178,18 @@ void host_assert_mutex(const char *hook)
 
 /* ---- Failures ---- */
 
+void (*host_in_hook)(enum host_hook hook);
+
 bool host_hook_fails(enum host_hook hook)
 {
 	struct host_fault *fault = &host_faults[hook];
 	unsigned long call = __atomic_add_fetch(&fault->calls, 1, __ATOMIC_RELAXED);
+
+	if (host_in_hook != NULL && !in_callback) {
+		in_callback = true;
+		host_in_hook(hook);
+		in_callback = false;
+	}
 
 	if (!fault->fail_all && call != fault->fail_at)
 		return false;
