@@ -143,9 +143,12 @@ HOST_TESTS := \
 	tests/host/test_multiboot2.c \
 	tests/host/test_oracle.c \
 	tests/host/test_page.c \
+	tests/host/test_pages.c \
 	tests/host/test_printf.c \
 	tests/host/test_rbtree.c \
+	tests/host/test_setup.c \
 	tests/host/test_trace.c \
+	tests/host/test_traps.c \
 	tests/host/test_universe.c \
 	tests/host/test_vmalloc.c
 
