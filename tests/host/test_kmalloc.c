@@ -159,6 +159,11 @@ static void classes_use_whole_pages(void **state __unused)
 			n++;
 		} while (page_count(PAGE_HEAP) == 1);
 		assert_int_equal(n, want[i] + 1);
+		kfree(live[0].ptr); /* in the full page: has room again for one, the other has */
+		for (n = 1; n <= want[i]; n++)
+			live_add(kmalloc(size), size, false);
+		assert_int_equal(page_count(PAGE_HEAP), 2);
+		live[0] = live[--nr_live];
 		check_back_to_start();
 	}
 }
