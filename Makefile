@@ -122,15 +122,24 @@ SRCS_percpu := \
 
 # Self-tests, linked into the kernel.
 SRCS_tests := \
+	tests/kernel/percpu_util.c \
 	tests/kernel/test_arch.c \
 	tests/kernel/test_base.c \
 	tests/kernel/test_broken.c \
 	tests/kernel/test_core.c \
 	tests/kernel/test_mm.c \
 	tests/kernel/test_monitor.c \
+	tests/kernel/test_percpu_api.c \
+	tests/kernel/test_percpu_bad.c \
+	tests/kernel/test_percpu_faults.c \
+	tests/kernel/test_percpu_reclaim.c \
+	tests/kernel/test_percpu_smp.c \
+	tests/kernel/test_percpu_trapsa.c \
 	tests/kernel/test_percpu_trapsb.c \
 	tests/kernel/test_replay.c \
 	tests/kernel/test_string.c \
+	tests/kernel/test_thiscpu.c \
+	tests/kernel/test_thiscpu_null.c \
 	tests/kernel/test_vmalloc.c
 
 # Tests that run on the host. A file names what it is linked with: "links: FILE…" in a comment line,
