@@ -37,6 +37,7 @@ struct usage {
 	size_t heap_bytes; /* without the per-CPU allocator's own */
 	size_t meta_bytes; /* the per-CPU allocator's own */
 	unsigned long live_areas;
+	unsigned long chunks_made; /* per-CPU chunks since boot */
 };
 
 /* For the watchdog and panic. */
@@ -112,18 +113,20 @@ static void usage_take(struct usage *usage)
 	usage->meta_bytes = port_kernel_heap_bytes();
 	usage->heap_bytes = kmalloc_bytes() - usage->meta_bytes;
 	usage->live_areas = stats.live_areas;
+	usage->chunks_made = stats.chunks_made;
 }
 
 /*
  * Owners whose pages may change without a leak: the per-CPU allocator keeps pages of freed areas,
- * page tables stay for reuse, the heap's pages follow the allocator's metadata when that changed,
- * and what is free is the rest.
+ * page tables stay for reuse, the heap's pages follow the allocator's metadata when that changed
+ * or moved with a new chunk, and what is free is the rest.
  */
 static bool owner_is_exact(unsigned int owner, const struct usage *before,
 			   const struct usage *after)
 {
 	if (owner == PAGE_HEAP)
-		return before->meta_bytes == after->meta_bytes;
+		return before->meta_bytes == after->meta_bytes &&
+		       before->chunks_made == after->chunks_made;
 	return owner != PAGE_FREE && owner != PAGE_PERCPU && owner != PAGE_PGTABLE;
 }
 
