@@ -13,6 +13,7 @@
 #include "kernel/thread.h"
 #include "mm/kmalloc.h"
 #include "mm/page.h"
+#include "mm/vmalloc.h"
 
 TEST(broken_leaks_heap, TEST_BROKEN)
 {
@@ -123,4 +124,34 @@ TEST(broken_holds_a_lock_for_ever, TEST_BROKEN)
 	while (!held)
 		x86_pause();
 	spin_lock_irqsave(&outer);
+}
+
+static void panic_here(void *arg __unused)
+{
+	panic("every CPU at once, this is cpu%u", smp_processor_id());
+}
+
+/* One of them tells its story; the others are stopped where they are. */
+TEST(broken_panics_on_every_cpu, TEST_BROKEN)
+{
+	smp_call_all(panic_here, NULL);
+}
+
+static void wipe_canary(void *arg __unused)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	struct vm_range range;
+
+	if (vm_range_find(here, &range))
+		*(uint64_t *)range.start = 0;
+	thread_yield();
+	thread_sleep_ms(1);
+}
+
+TEST(broken_wipes_its_stack_canary, TEST_BROKEN)
+{
+	struct thread *thread = thread_create("scribbler", wipe_canary, NULL, THREAD_ANY_CPU);
+
+	REQUIRE(thread != NULL);
+	thread_join(thread);
 }
