@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Mutexes. A free mutex belongs to whoever comes first, a waiter just woken included: nobody waits
- * for a sleeper to get the CPU while the mutex is free. A waiter that lost that race PATIENCE times
- * is handed the mutex by the next unlock.
+ * for a sleeper to get the CPU while the mutex is free, and no second waiter is woken while the first
+ * is on its way. A waiter keeps its place when it comes too late; when that has gone on for
+ * PATIENCE_NS, the next unlock hands the mutex over to the first in line.
  */
 #include "kernel/mutex.h"
 
 #include "kernel/panic.h"
-#include "kernel/thread.h"
+#include "kernel/sched.h"
+#include "kernel/time.h"
 
-#define PATIENCE 4
+#define PATIENCE_NS 10000000ul
 
-/* The queue's lock is held. */
+static const char *mutex_name(const struct mutex *mutex)
+{
+	return mutex->name == NULL ? "?" : mutex->name;
+}
+
 static bool take_locked(struct mutex *mutex)
 {
 	if (mutex->locked)
@@ -30,37 +36,47 @@ bool mutex_trylock(struct mutex *mutex)
 	return taken;
 }
 
-/* Queues the caller, takes the mutex if it came free meanwhile, else sleeps once. demand: the next
- * unlock shall hand it over to the first waiter. True once the caller owns the mutex. */
-static bool wait_turn(struct mutex *mutex, bool demand)
+/* Sleeps until an unlock wakes this waiter; the queue's lock is let go meanwhile. True if that unlock
+ * handed the mutex over. */
+static bool sleep_locked(struct mutex *mutex, struct wait_entry *entry, irqflags_t flags)
 {
-	struct wait_entry entry;
-	bool taken;
+	entry->woken = false;
+	spin_unlock_irqrestore(&mutex->queue.lock, flags);
+	sched_block(&entry->woken, NO_DEADLINE);
+	spin_lock_irqsave(&mutex->queue.lock);
+	if (mutex->locked && mutex->owner == entry->thread)
+		return true;
+	mutex->waking = false;
+	return false;
+}
 
-	wait_prepare(&mutex->queue, &entry);
-	taken = mutex_trylock(mutex);
-	if (!taken) {
-		if (demand)
-			WRITE_ONCE(mutex->hand_over, true);
-		wait_sleep(&entry, 0);
+/* The mutex was taken a moment ago. */
+static void wait_and_take(struct mutex *mutex)
+{
+	struct wait_entry entry = {.thread = thread_current()};
+	uint64_t start = time_ns();
+	irqflags_t flags = spin_lock_irqsave(&mutex->queue.lock);
+
+	if (!take_locked(mutex)) {
+		list_add_back(&entry.node, &mutex->queue.waiters);
+		while (!sleep_locked(mutex, &entry, flags) && !take_locked(mutex)) {
+			list_add_front(&entry.node, &mutex->queue.waiters);
+			if (time_ns() - start > PATIENCE_NS)
+				mutex->hand_over = true;
+		}
 	}
-	wait_finish(&mutex->queue, &entry);
-	return taken || mutex_is_held(mutex);
+	spin_unlock_irqrestore(&mutex->queue.lock, flags);
 }
 
 void mutex_lock(struct mutex *mutex)
 {
-	const char *name = mutex->name == NULL ? "?" : mutex->name;
-
 	if (mutex_is_held(mutex))
-		panic("mutex_lock of '%s': thread '%s' owns it already", name,
+		panic("mutex_lock of '%s': thread '%s' owns it already", mutex_name(mutex),
 		      thread_name(thread_current()));
 	if (!may_sleep())
-		panic("mutex_lock of '%s': this context may not sleep", name);
-	if (mutex_trylock(mutex))
-		return;
-	for (unsigned int tries = 0; !wait_turn(mutex, tries >= PATIENCE); tries++)
-		;
+		panic("mutex_lock of '%s': this context may not sleep", mutex_name(mutex));
+	if (!mutex_trylock(mutex))
+		wait_and_take(mutex);
 }
 
 void mutex_unlock(struct mutex *mutex)
@@ -68,11 +84,13 @@ void mutex_unlock(struct mutex *mutex)
 	irqflags_t flags = spin_lock_irqsave(&mutex->queue.lock);
 
 	if (!mutex->locked || mutex->owner != thread_current())
-		panic("mutex_unlock of '%s': thread '%s' does not own it",
-		      mutex->name == NULL ? "?" : mutex->name, thread_name(thread_current()));
-	mutex->owner = wake_one_locked(&mutex->queue);
-	if (!mutex->hand_over)
-		mutex->owner = NULL;
+		panic("mutex_unlock of '%s': thread '%s' does not own it", mutex_name(mutex),
+		      thread_name(thread_current()));
+	mutex->owner = NULL;
+	if (mutex->hand_over)
+		mutex->owner = wake_one_locked(&mutex->queue);
+	else if (!mutex->waking)
+		mutex->waking = wake_one_locked(&mutex->queue) != NULL;
 	mutex->locked = mutex->owner != NULL;
 	mutex->hand_over = false;
 	spin_unlock_irqrestore(&mutex->queue.lock, flags);

@@ -9,6 +9,7 @@ struct mutex {
 	struct wait_queue queue; /* who waits; its lock guards owner */
 	const char *name;	 /* for messages */
 	bool locked;
+	bool waking;	/* a waiter was woken and has not tried yet */
 	bool hand_over; /* the next unlock gives it to the first waiter */
 };
 
