@@ -153,6 +153,8 @@ def interrupted(number, _frame):
 
 def boot(options):
     """Runs one boot. Returns None if all was good, else why not."""
+    if os.isatty(0) and options.key("console") is None:
+        options.cmdline += " console=tty"  # the monitor echoes and edits lines
     with Terminal() as terminal, machine.Machine(options) as guest:
         limit = options.timeout
         if limit is None and not terminal.is_terminal:
