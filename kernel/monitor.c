@@ -46,12 +46,28 @@ static const struct monitor_command *find_command(const char *name)
 	return command;
 }
 
+/* "name ARGUMENTS" */
+static void format_usage(const struct monitor_command *command, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s%s%s", command->name, command->args[0] != '\0' ? " " : "",
+		 command->args);
+}
+
 static void print_usage(const struct monitor_command *command)
 {
 	char usage[64];
 
-	snprintf(usage, sizeof(usage), "%s %s", command->name, command->args);
+	format_usage(command, usage, sizeof(usage));
 	monitor_print("%-36s%s", usage, command->help);
+}
+
+static bool wrong_count(const struct monitor_command *command, unsigned int count)
+{
+	char usage[64];
+
+	format_usage(command, usage, sizeof(usage));
+	return monitor_error("%s: too %s arguments (%u): usage: %s", command->name,
+			     count < command->min_args ? "few" : "many", count, usage);
 }
 
 static bool unknown_command(const char *name)
@@ -107,12 +123,8 @@ static bool run_command(char *text, char **words)
 	command = find_command(words[0]);
 	if (!command)
 		return unknown_command(words[0]);
-	if (argc - 1 < command->min_args)
-		return monitor_error("%s: %u words after it are too few: usage: %s %s",
-				     command->name, argc - 1, command->name, command->args);
-	if (argc - 1 > command->max_args)
-		return monitor_error("%s: %u words after it are too many: usage: %s %s",
-				     command->name, argc - 1, command->name, command->args);
+	if (argc - 1 < command->min_args || argc - 1 > command->max_args)
+		return wrong_count(command, argc - 1);
 	return command->run(argc, words);
 }
 

@@ -116,8 +116,8 @@ bool monitor_number(const char *what, const char *word, uint64_t limit, uint64_t
 	uint64_t value;
 
 	if (!parse_u64(word, &value))
-		return monitor_error("%s %s is not a number of 64 bits: write it in decimal or as "
-				     "0x1f",
+		return monitor_error("%s %s is no number below 2^64: write it in decimal, or in "
+				     "hex as 0x1f",
 				     what, monitor_quote(word));
 	if (value > limit)
 		return monitor_error("%s %lu is too large: at most %lu", what, value, limit);

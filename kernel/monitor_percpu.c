@@ -95,15 +95,18 @@ static bool has_memory(const char __percpu *ptr, size_t length)
 /* CPU and PTR of peek and poke. *left: bytes from ptr to the end of what it is in. */
 static bool place_argument(char **argv, unsigned int *cpu, void __percpu **ptr, size_t *left)
 {
+	char what[16];
 	uint64_t number;
 
-	if (!monitor_number("CPU", argv[1], UINT64_MAX, &number))
+	snprintf(what, sizeof(what), "%s: CPU", argv[0]);
+	if (!monitor_number(what, argv[1], UINT64_MAX, &number))
 		return false;
 	if (number >= nr_cpu_ids || !cpu_possible((unsigned int)number))
 		return monitor_error("%s: CPU %lu is not a possible one: cpus lists them", argv[0],
 				     number);
 	*cpu = (unsigned int)number;
-	if (!pointer_argument("PTR", argv[2], ptr))
+	snprintf(what, sizeof(what), "%s: PTR", argv[0]);
+	if (!pointer_argument(what, argv[2], ptr))
 		return false;
 	*left = bytes_left(argv[0], *ptr);
 	return *left > 0;
