@@ -103,7 +103,7 @@ static bool copy_is(const char *copy, size_t size, struct pattern pattern)
 
 static void log_corrupt(struct replay *r, size_t n, unsigned int cpu, const char *what)
 {
-	if (r->report->corrupt == 0)
+	if (r->report->corrupt == 0 && !event_hook)
 		log_error("area %zu (%u bytes at 0x%lx): CPU %u's copy is %s", n, r->areas[n].size,
 			  (uintptr_t)r->areas[n].ptr, cpu, what);
 }
@@ -286,9 +286,6 @@ static void run_events(struct replay *r)
 	report->chunks_made = after.stats.chunks_made - before.stats.chunks_made;
 	report->chunks_freed = after.stats.chunks_freed - before.stats.chunks_freed;
 	report->leaked_pages = ledger_leak(&before, &after);
-	if (report->nosleep > 0)
-		log_info("%lu allocations that must not sleep were served as ordinary ones",
-			 report->nosleep);
 }
 
 /* ---- Memory for the events ---- */
@@ -419,6 +416,9 @@ bool replay_print(const char *name, const struct replay_report *report)
 {
 	char line[REPLAY_LINE_SIZE];
 
+	if (report->nosleep > 0)
+		log_info("%lu allocations that must not sleep were served as ordinary ones",
+			 report->nosleep);
 	replay_format(name, report, line, sizeof(line));
 	console_printf("%s\n", line);
 	return replay_good(report);

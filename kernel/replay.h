@@ -30,11 +30,12 @@ int replay_run(const struct trace_text *trace, struct replay_report *report);
 bool replay_good(const struct replay_report *report);
 /* The one-line report of INTERFACES section 6, or "error: …", into buf; no newline. */
 void replay_format(const char *name, const struct replay_report *report, char *buf, size_t size);
-/* The same on the console. True if nothing went wrong. */
+/* The same on the console, after a log line about allocations that must not sleep. True if nothing
+ * went wrong. */
 bool replay_print(const char *name, const struct replay_report *report);
 /* How many replays since boot did not end well; for the exit status. */
 unsigned int replay_failures(void);
 
 /* For tests: called before each free of the trace with the event's index and the area's pointer, on
- * the event's CPU. A failure that a test provokes is not counted while a hook is set. NULL: none. */
+ * the event's CPU. While a hook is set, what goes wrong is meant to: it is neither logged nor counted. NULL: none. */
 void replay_set_hook(void (*hook)(size_t index, void __percpu *ptr));

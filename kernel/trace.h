@@ -67,5 +67,6 @@ const struct trace_text *trace_find(const char *name); /* NULL if there is none 
 const struct trace_text *trace_default(void);	       /* the boot module's, else "pods" */
 const struct trace_text *trace_list(size_t *count);    /* all; a boot module's is the last */
 /* Registers the text of a boot module; it stays where it is. The name is copied: its last path
- * component without ".trace"; "module" if that leaves nothing or the name of another trace. */
+ * component without ".trace"; "module" if that leaves nothing. It hides a bundled trace of its
+ * name. */
 void trace_set_module(const char *name, const char *text, size_t size);

@@ -39,7 +39,7 @@ const struct trace_text *trace_list(size_t *count)
 const struct trace_text *trace_find(const char *name)
 {
 	measure_bundled();
-	for (size_t i = 0; i < nr_traces; i++) {
+	for (size_t i = nr_traces; i-- > 0;) {
 		if (strcmp(traces[i].name, name) == 0)
 			return &traces[i];
 	}
@@ -72,9 +72,8 @@ static void name_module(const char *name)
 void trace_set_module(const char *name, const char *text, size_t size)
 {
 	measure_bundled();
-	nr_traces = NR_BUNDLED;
 	name_module(name);
-	if (module_name[0] == '\0' || trace_find(module_name))
+	if (module_name[0] == '\0')
 		strlcpy(module_name, "module", sizeof(module_name));
 	traces[NR_BUNDLED].text = text;
 	traces[NR_BUNDLED].size = size;
