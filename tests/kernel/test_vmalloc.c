@@ -134,6 +134,7 @@ TEST(vm_an_unmapped_page_faults_on_every_cpu, TEST_QUICK)
 }
 
 static unsigned long stream_errors; /* atomic */
+static size_t stream_length;	    /* operations of each thread */
 
 /* Areas of 1 to 8 pages come and go; neighbours share page tables with those of other CPUs. */
 static void stream_thread(void *arg)
@@ -141,17 +142,17 @@ static void stream_thread(void *arg)
 	uint64_t *live[12] = {NULL}, random = (uintptr_t)arg * 7919 + 1;
 	unsigned long errors = 0;
 
-	for (unsigned int n = 0; n < 300 + ARRAY_SIZE(live); n++) {
+	for (size_t n = 0; n < stream_length + ARRAY_SIZE(live); n++) {
 		size_t i, size;
 
 		random = random * 6364136223846793005u + 1442695040888963407u;
-		i = n < 300 ? (random >> 40) % ARRAY_SIZE(live) : n - 300;
+		i = n < stream_length ? (random >> 40) % ARRAY_SIZE(live) : n - stream_length;
 		size = (1 + (random >> 33) % 8) * PAGE_SIZE / sizeof(uint64_t);
 		if (live[i] != NULL) {
 			errors += live[i][0] != (uintptr_t)live[i];
 			vfree(live[i]);
 			live[i] = NULL;
-		} else if (n < 300) {
+		} else if (n < stream_length) {
 			live[i] = vmalloc(size * sizeof(uint64_t), "test");
 			if (live[i] == NULL)
 				continue;
@@ -163,12 +164,13 @@ static void stream_thread(void *arg)
 	__atomic_fetch_add(&stream_errors, errors, __ATOMIC_SEQ_CST);
 }
 
-TEST(vm_every_cpu_maps_and_unmaps_at_once, TEST_QUICK)
+static void stream_on_every_cpu(struct test_run *t, size_t length)
 {
 	static struct thread *threads[NR_CPUS];
 	unsigned int cpu;
 
 	stream_errors = 0;
+	stream_length = length;
 	for_each_online_cpu (cpu)
 		threads[cpu] = thread_create("test_vm", stream_thread, (void *)(uintptr_t)cpu, cpu);
 	for_each_online_cpu (cpu) {
@@ -179,6 +181,17 @@ TEST(vm_every_cpu_maps_and_unmaps_at_once, TEST_QUICK)
 	EXPECT_EQ(stream_errors, 0);
 	EXPECT(vmalloc_check());
 	EXPECT(page_check());
+}
+
+TEST(vm_every_cpu_maps_and_unmaps_at_once, TEST_QUICK)
+{
+	stream_on_every_cpu(t, 24);
+}
+
+/* Each flush waits for all CPUs: the cost of the test. */
+TEST(vm_every_cpu_maps_and_unmaps_for_long, TEST_SLOW)
+{
+	stream_on_every_cpu(t, 200);
 }
 
 /* ---- Failures ---- */
