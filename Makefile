@@ -37,7 +37,7 @@ HOSTCFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefin
 # What `make run` understands; tools/run.py reads it from the environment.
 CPUS ?= 4
 SMP  ?= $(CPUS)
-export SMP MEM CMDLINE TRACE ACCEL UEFI TIMEOUT QEMU QEMUEXTRA GDB DRY GDBFLAGS
+export SMP MEM CMDLINE TRACE ACCEL UEFI TIMEOUT QEMU QEMUEXTRA GDB DRY GDBFLAGS BOOTS BREAK
 
 # V=1 shows the commands.
 Q := $(if $(filter 1,$(V)),,@)
@@ -242,9 +242,10 @@ endif
 HOST_PROGRAMS := $(HOST_TESTS:tests/host/%.c=$(B)/host/%)
 
 T_host   := $(HOST_PROGRAMS)
-T_kernel :=
-T_gdb    :=
-T_runner :=
+T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
+	'tests/boot/test_boot.py 3/4' 'tests/boot/test_boot.py 4/4'
+T_gdb    := tests/gdb/test_gdb.py
+T_runner := tests/runner/test_runner.py
 T_build  := tests/compile/test_compile.py
 T_model  :=
 

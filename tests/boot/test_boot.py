@@ -1,0 +1,125 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boots the kernel in many configurations: `make test-kernel`. Prints TAP, one line for each boot.
+
+    test_boot.py [PART/PARTS]     only every PARTS-th boot, so that several run side by side
+
+A boot passes if the runner says so (all self-tests of its plan passed, all good at the end) and every
+replay it was asked for is clean. Environment: BOOTS=GLOB picks boots by name, BREAK=WHAT adds break=WHAT
+to each command line (to see them fail).
+"""
+import fnmatch
+import itertools
+import os
+import re
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(ROOT, "tools"), os.path.join(ROOT, "tests", "runner")]
+import session  # noqa: E402
+import tap  # noqa: E402
+import taptest  # noqa: E402
+
+EVENTS = {"netns": 10549, "nft": 4800, "pods": 43039}
+CLEAN = "failed=0 corrupt=0 leaked_pages=0"
+ALL_REPLAYS = "replay netns\nreplay nft\nreplay pods\ncheck\n"
+
+
+class Boot:
+    """One configuration. stdin "": the kernel ends by itself, without its monitor."""
+
+    def __init__(self, name, cmdline="", smp=4, stdin="", replays=(), **variables):
+        self.name, self.stdin, self.replays = name, stdin, replays
+        words = [cmdline]
+        if "replay=" not in cmdline:
+            words.append("replay=none")
+        if not stdin:
+            words.append("monitor=off")
+        if os.environ.get("BREAK"):
+            words.append("break=" + os.environ["BREAK"])
+        self.variables = dict(variables, SMP=smp, CMDLINE=" ".join(filter(None, words)),
+                              NAME="boot-" + name)
+        self.variables.setdefault("TIMEOUT", os.environ.get("TIMEOUT") or 150)
+
+
+def matrix():
+    """CPUs, first-chunk allocator, reserved size, unit size: every combination."""
+    for smp, alloc, reserve, unit in itertools.product((1, 2, 3, 4, 7, 16), ("embed", "page"),
+                                                       ("", "8K"), ("", "128K")):
+        name, cmdline = f"smp{smp}_{alloc}", f"percpu_alloc={alloc}"
+        if reserve:
+            name, cmdline = name + "_r" + reserve, f"{cmdline} percpu_reserve={reserve}"
+        if unit:
+            name, cmdline = name + "_u" + unit, f"{cmdline} percpu_unit={unit}"
+        yield Boot(name, cmdline, smp)
+
+
+def others():
+    """What the matrix does not vary."""
+    yield Boot("all_tests_embed", "selftest=all panic_on_warn", TIMEOUT=400)
+    yield Boot("all_tests_page", "selftest=all panic_on_warn percpu_alloc=page percpu_reserve=8K",
+               TIMEOUT=400)
+    for smp in (1, 3, 4, 7):
+        yield Boot(f"replay_smp{smp}", "selftest=none", smp, ALL_REPLAYS, ("netns", "nft", "pods"),
+                   TIMEOUT=280)
+    yield Boot("replay_page", "selftest=none percpu_alloc=page percpu_reserve=8K", 4, ALL_REPLAYS,
+               ("netns", "nft", "pods"), TIMEOUT=280)
+    yield Boot("replay_module", "selftest=none replay=", 4, "stats\n", ("nft",),
+               TRACE="tests/traces/nft.trace")
+    yield Boot("smp48", "", 48)
+    yield Boot("default_boot", "replay=pods", 4, "check\nmem\n", ("pods",))
+    yield Boot("uefi", "replay=nft", 4, "check\n", ("nft",), UEFI=1)
+    yield Boot("maxcpus2_of_4", "maxcpus=2")
+    yield Boot("maxcpus1_of_4", "maxcpus=1 percpu_alloc=page")
+    yield Boot("possible6_of_4", "possible_cpus=6")
+    yield Boot("possible9_of_3_page", "possible_cpus=9 percpu_alloc=page", 3)
+    yield Boot("possible2_of_4", "possible_cpus=2")
+    yield Boot("holes_in_cpu_ids", "cpu_ids=0,2,5", 3)
+    yield Boot("holes_in_cpu_ids_page", "cpu_ids=0,2,5 percpu_alloc=page", 3)
+    yield Boot("dyn_20K", "percpu_dyn=20K percpu_unit=128K")
+    yield Boot("mem_128M", "", 2, MEM="128M")
+    yield Boot("mem_5G", "", 2, MEM="5G")
+    yield Boot("machine_q35", "", 4, QEMUEXTRA="-machine q35")
+    yield Boot("cpu_without_smap_smep_umip", "", 2, QEMUEXTRA="-cpu qemu64")
+
+
+def check_replays(boot, output):
+    for name in boot.replays:
+        line = re.search(rf"replay=\S*{name}\S* events=.*", output)
+        assert line, f"no report of the replay of {name}"
+        assert f"events={EVENTS[name]} " in line.group(0) and CLEAN in line.group(0), line.group(0)
+
+
+def run_boot(boot):
+    """Runs one boot; what to add to its name. Raises AssertionError with the end of its output."""
+    start = time.monotonic()
+    done = session.run(boot.stdin.encode(), limit=600, **boot.variables)
+    command = " ".join(f"{key}='{value}'" for key, value in boot.variables.items())
+    tail = f"\nmake run {command}\n" + "\n".join(done.stdout.splitlines()[-40:])
+    assert done.returncode == 0, done.stderr.strip() + tail
+    try:
+        check_replays(boot, done.stdout)
+    except AssertionError as error:
+        raise AssertionError(str(error) + tail) from None
+    with open(os.path.join(ROOT, "build", boot.variables["NAME"] + ".ktap"), errors="replace",
+              encoding="ascii") as file:
+        reports = tap.parse(file.read())
+    counts = [sum(len(report.names(what)) for report in reports) for what in ("ok", "skip")]
+    return f"{counts[0]} tests, {counts[1]} skipped, {time.monotonic() - start:.1f} s"
+
+
+def main():
+    os.chdir(ROOT)
+    part, parts = map(int, (sys.argv[1] if len(sys.argv) > 1 else "1/1").split("/"))
+    pattern = os.environ.get("BOOTS") or "*"
+    boots = [boot for boot in [*others(), *matrix()] if fnmatch.fnmatch(boot.name, pattern)]
+    if not boots:
+        sys.exit(f"test_boot: no boot is named like BOOTS={pattern}")
+    cases = [(boot.name, lambda b=boot: run_boot(b)) for boot in boots[part - 1::parts]]
+    sys.exit(0 if taptest.run_cases(cases) else 1)
+
+
+if __name__ == "__main__":
+    main()

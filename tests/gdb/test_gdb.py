@@ -1,0 +1,68 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""gdb attached to the kernel as a user would do it: symbols, a breakpoint, variables, CPUs. Prints TAP."""
+import os
+import re
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(ROOT, "tools"), os.path.join(ROOT, "tests", "runner")]
+import session  # noqa: E402
+import taptest  # noqa: E402
+
+
+def flags(*commands):
+    """gdb's flags for a batch of commands."""
+    return "-batch -nx " + " ".join(f"-ex '{command}'" for command in commands)
+
+
+def make(target, *commands, **variables):
+    """What gdb prints under `make debug` or `make gdb`."""
+    done = subprocess.run(["make", "-s", target], cwd=ROOT, text=True, timeout=120, check=False,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT,
+                          env=session.environment(GDBFLAGS=flags(*commands), **variables))
+    assert done.returncode == 0, f"make {target}: status {done.returncode}\n{done.stdout}"
+    return done.stdout
+
+
+def need(text, *patterns):
+    for pattern in patterns:
+        assert re.search(pattern, text), f"no match for {pattern!r} in gdb's output:\n{text[-3000:]}"
+
+
+def test_debug_starts_at_the_reset_vector_and_stops_in_kmain():
+    text = make("debug", "print/x $pc", "hbreak kmain", "continue", "backtrace", "print/x magic")
+    need(text, r"\$1 = 0xfff0", r"Breakpoint 1, kmain", r"main\.c", r"\$2 = 0x36d76289")
+
+
+def test_debug_reads_variables_and_types_after_boot_info_is_parsed():
+    text = make("debug", "hbreak percpu_init", "continue", "print boot_info.nr_regions > 0",
+                "print boot_info.cmdline", "ptype struct boot_region",
+                CMDLINE="selftest=none replay=none")
+    need(text, r"Breakpoint 1, percpu_init", r"= 1\n", r"selftest=none replay=none",
+         r"enum boot_region_type|unsigned int type")
+
+
+def test_gdb_attaches_to_a_running_kernel():
+    with session.Session(CMDLINE=session.QUIET, GDB=1, SMP=3) as boot:
+        boot.until_prompt()
+        text = make("gdb", "info threads", "print pcpu_unit_size", "print pcpu_base_addr != 0",
+                    "info symbol kmain", "detach")
+        need(text, r"3 +Thread", r"= 65536|= \d{5,}", r"= 1\n", r"kmain in section \.text")
+        answer = boot.command("alloc 8")
+        assert answer and answer[0].startswith("ptr="), f"the kernel does not go on: {answer}"
+        status, errors = boot.finish()
+        assert status == 0, errors
+
+
+def test_debug_leaves_nothing_behind():
+    make("debug", "kill")
+    with open("/proc/net/unix", encoding="ascii") as file:
+        assert "build/gdb.sock" not in file.read(), "a GDB stub is still listening"
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    taptest.main(globals())
