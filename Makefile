@@ -247,7 +247,7 @@ T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
 T_gdb    := tests/gdb/test_gdb.py
 T_runner := tests/runner/test_runner.py
 T_build  := tests/compile/test_compile.py
-T_model  :=
+T_model  := tests/model/test_model.py tests/model/test_bad_input.py
 
 export KERNEL_CC := $(CC) $(CPPFLAGS) $(CFLAGS)
 PARTS := host kernel gdb runner build model
