@@ -29,8 +29,7 @@ CFLAGS   := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wmissing-prototypes -Wstric
 	-fno-stack-protector -fno-omit-frame-pointer -fcf-protection=none \
 	-fno-asynchronous-unwind-tables
 ASFLAGS  := -g -fno-pie
-LDFLAGS  := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none \
-	--unresolved-symbols=ignore-all
+LDFLAGS  := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none
 HOSTCFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -I.
 

@@ -15,6 +15,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 
@@ -78,8 +79,19 @@ def gdb_socket():
     return os.path.relpath(os.path.join(BUILD, "gdb.sock"))
 
 
-def qemu_line(options, iso, report):
-    """The command that boots iso and keeps COM2 in the file report."""
+def gdb_listener():
+    """A socket that listens for gdb already, so that gdb may come before QEMU is ready."""
+    path = gdb_socket()
+    if os.path.exists(path):
+        os.unlink(path)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(1)
+    return listener
+
+
+def qemu_line(options, iso, report, gdb_fd=None):
+    """The command that boots iso, keeps COM2 in the file report and serves gdb on a listening socket."""
     accel = options.accel
     if accel == "tcg":
         accel = "tcg,thread=multi"
@@ -91,8 +103,10 @@ def qemu_line(options, iso, report):
             "-cdrom", iso]
     if options.uefi:
         line += ["-bios", OVMF]
-    if options.gdb:
+    if options.gdb and gdb_fd is None:
         line += ["-gdb", f"unix:{gdb_socket()},server=on,wait=off"]
+    elif options.gdb:
+        line += ["-chardev", f"socket,id=gdb,fd={gdb_fd},server=on,wait=off", "-gdb", "chardev:gdb"]
     if options.stopped:
         line += ["-S"]
     return line + options.extra
@@ -119,12 +133,20 @@ class Machine:
         try:
             iso = os.path.join(self.folder, "percpu.iso")
             build_iso(options, iso)
-            self.process = subprocess.Popen(
-                qemu_line(options, iso, self.report), stdin=subprocess.PIPE, bufsize=0,
-                stdout=subprocess.PIPE, start_new_session=True, preexec_fn=_die_with_parent)
+            self._start(iso)
         except BaseException:
             self.stop()
             raise
+
+    def _start(self, iso):
+        listener = gdb_listener() if self.options.gdb else None
+        fds = [listener.fileno()] if listener else []
+        self.process = subprocess.Popen(
+            qemu_line(self.options, iso, self.report, *fds), stdin=subprocess.PIPE, bufsize=0,
+            stdout=subprocess.PIPE, start_new_session=True, preexec_fn=_die_with_parent,
+            pass_fds=fds)
+        if listener:
+            listener.close()
 
     def report_text(self):
         try:
@@ -139,6 +161,8 @@ class Machine:
             self.process.kill()
             self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self.options.gdb and os.path.exists(gdb_socket()):
+            os.unlink(gdb_socket())
 
     def __enter__(self):
         return self

@@ -163,6 +163,8 @@ def boot(options):
         why = console.carry(time.monotonic() + limit if limit else None)
         if why is None:
             guest.process.wait()
+        if console.tail[-1:] not in (b"", b"\n"):
+            os.write(1, b"\n")
         report = guest.report_text()
         keep_report(guest.report)
         if why == "timeout":

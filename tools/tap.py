@@ -53,5 +53,5 @@ def parse(text):
             reports[-1].results.append((verdict, name.strip(), comments))
             comments = []
         elif line.lstrip().startswith("#"):
-            comments = comments[-20:] + [line.strip()]
+            comments = comments[-100:] + [line.strip()]
     return reports

@@ -9,6 +9,7 @@ Arguments of the program are globs over test names. raise taptest.Skip(reason) s
 """
 import fnmatch
 import sys
+import time
 import traceback
 
 
@@ -26,9 +27,12 @@ def run_cases(cases):
     cases, good = list(cases), True
     print("TAP version 13", f"1..{len(cases)}", sep="\n", flush=True)
     for number, (name, function) in enumerate(cases, 1):
+        start = time.monotonic()
         try:
             note = function()
-            print(f"ok {number} - {name}" + (f" ({note})" if note else ""))
+            seconds = f"{time.monotonic() - start:.1f} s"
+            print(f"ok {number} - {name} ({note}, {seconds})" if note else
+                  f"ok {number} - {name} ({seconds})")
         except Skip as reason:
             print(f"ok {number} - {name} # SKIP {reason}")
         except Exception as error:  # pylint: disable=broad-except
