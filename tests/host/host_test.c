@@ -98,7 +98,7 @@ unsigned int host_in_fork(unsigned int (*fn)(const void *arg), const void *arg)
 		alarm(TIME_LIMIT_S);
 		value = (unsigned char)fn(arg);
 		CHECK_EQ(write(fds[1], &value, 1), 1);
-		exit(0);
+		host_leave(0); /* thousands of these: no leak check each */
 	}
 	close(fds[1]);
 	CHECK_EQ(read(fds[0], &value, 1), 1);

@@ -39,7 +39,7 @@ static pthread_mutex_t report_mutex = PTHREAD_MUTEX_INITIALIZER;
 /* Coverage builds write their counters at exit only; a panic must not lose them. */
 extern void __gcov_dump(void) __attribute__((weak));
 
-static void leave(int status)
+void host_leave(int status)
 {
 	fflush(NULL);
 	if (__gcov_dump != NULL)
@@ -56,8 +56,7 @@ void host_die(const char *fmt, ...)
 	vfprintf(stderr, fmt, args);
 	fprintf(stderr, "\n");
 	va_end(args);
-	leave(HOST_EXIT_PORT);
-	__builtin_unreachable();
+	host_leave(HOST_EXIT_PORT);
 }
 
 void port_panic(const char *fmt, ...)
@@ -69,8 +68,7 @@ void port_panic(const char *fmt, ...)
 	vfprintf(stderr, fmt, args);
 	fprintf(stderr, "\n");
 	va_end(args);
-	leave(HOST_EXIT_PANIC);
-	__builtin_unreachable();
+	host_leave(HOST_EXIT_PANIC);
 }
 
 void port_warn(uintptr_t caller, const char *fmt, ...)
