@@ -147,6 +147,7 @@ HOST_TESTS := \
 	tests/host/test_cmdline.c \
 	tests/host/test_early.c \
 	tests/host/test_fail.c \
+	tests/host/test_interleave.c \
 	tests/host/test_kmalloc.c \
 	tests/host/test_multiboot2.c \
 	tests/host/test_oracle.c \
@@ -154,6 +155,7 @@ HOST_TESTS := \
 	tests/host/test_pages.c \
 	tests/host/test_printf.c \
 	tests/host/test_rbtree.c \
+	tests/host/test_refusals.c \
 	tests/host/test_setup.c \
 	tests/host/test_trace.c \
 	tests/host/test_traps.c \
