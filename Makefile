@@ -158,6 +158,7 @@ HOST_TESTS := \
 	tests/host/test_refusals.c \
 	tests/host/test_setup.c \
 	tests/host/test_trace.c \
+	tests/host/test_trace_store.c \
 	tests/host/test_traps.c \
 	tests/host/test_universe.c \
 	tests/host/test_vmalloc.c
@@ -271,7 +272,7 @@ head_line = $(shell sed -n 's,.*$(2): \(.*\) \*/.*,\1,p' $(1))
 $(B)/host/%: tests/host/%.c $$(call head_line,tests/host/$$*.c,links)
 	$(call say,HOSTCC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(HOSTCC) $(HOSTCFLAGS) $(call head_line,$<,flags) -MMD -MP -o $@ $(filter %.c,$^) \
+	$(Q)$(HOSTCC) $(HOSTCFLAGS) $(call head_line,$<,flags) -MMD -MP -o $@ $(filter %.c %.S,$^) \
 		-lcmocka -lpthread
 -include $(wildcard $(B)/host/*.d)
 
