@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ticket spinlocks: who draws a ticket first is served first. Taking one turns interrupts off, so
- * an interrupt handler never meets a lock that its own CPU holds. Each CPU keeps a list of the
- * locks it holds, for the checks and for the panic report.
+ * Spinlocks: whoever spins when the lock comes free gets it. There is no queue on purpose: on virtual
+ * CPUs the next in a queue may not be running just then, and everybody behind it would wait for it.
+ *
+ * Taking one turns interrupts off, so an interrupt handler never meets a lock that its own CPU holds.
+ * Each CPU keeps a list of the locks it holds, for the checks and for the panic report.
  *
  * Source: Mellor-Crummey and Scott, "Algorithms for Scalable Synchronization on Shared-Memory
- * Multiprocessors", 1991, section 2.2 (ticket lock).
+ * Multiprocessors", 1991, section 2.1 (test and test-and-set).
  */
 #include "kernel/spinlock.h"
 
@@ -92,6 +94,7 @@ static void note_taken(struct spinlock *lock)
 	struct held_locks *held = this_cpu_ptr(&held_locks);
 
 	WRITE_ONCE(lock->holder, smp_processor_id() + 1);
+	WRITE_ONCE(lock->nr_taken, lock->nr_taken + 1);
 	if (held->nr < MAX_HELD)
 		held->locks[held->nr] = lock;
 	held->nr++;
@@ -111,21 +114,23 @@ static void note_released(struct spinlock *lock)
 	held->nr--;
 }
 
-/* Spins until it is ticket's turn. Each turn that passes counts as progress. */
-static void wait_turn(struct spinlock *lock, uint32_t ticket)
+static bool take(struct spinlock *lock)
+{
+	return !READ_ONCE(lock->locked) && !__atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE);
+}
+
+/* Spins until the lock is taken. Each time that somebody else gets it counts as progress. */
+static void wait_and_take(struct spinlock *lock)
 {
 	uint64_t since = time_ns();
-	uint32_t turn, last = READ_ONCE(lock->ticket_owner);
+	uint32_t last = READ_ONCE(lock->nr_taken);
 
-	for (unsigned int spins = 1;; spins++) {
-		turn = __atomic_load_n(&lock->ticket_owner, __ATOMIC_ACQUIRE);
-		if (turn == ticket)
-			return;
+	for (unsigned int spins = 1; !take(lock); spins++) {
 		x86_pause();
 		if (spins % SPINS_PER_LOOK != 0)
 			continue;
-		if (turn != last) {
-			last = turn;
+		if (READ_ONCE(lock->nr_taken) != last) {
+			last = READ_ONCE(lock->nr_taken);
 			since = time_ns();
 		} else if (time_ns() - since > HANG_NS) {
 			panic("spin_lock of '%s': CPU %d has held it for over %lu s", lock->name,
@@ -137,12 +142,10 @@ static void wait_turn(struct spinlock *lock, uint32_t ticket)
 irqflags_t spin_lock_irqsave(struct spinlock *lock)
 {
 	irqflags_t flags = irq_save();
-	uint32_t ticket;
 
 	check_take(lock);
-	ticket = __atomic_fetch_add(&lock->ticket_next, 1, __ATOMIC_RELAXED);
-	if (__atomic_load_n(&lock->ticket_owner, __ATOMIC_ACQUIRE) != ticket)
-		wait_turn(lock, ticket);
+	if (unlikely(!take(lock)))
+		wait_and_take(lock);
 	note_taken(lock);
 	return flags;
 }
@@ -150,11 +153,8 @@ irqflags_t spin_lock_irqsave(struct spinlock *lock)
 bool spin_trylock_irqsave(struct spinlock *lock, irqflags_t *flags)
 {
 	irqflags_t saved = irq_save();
-	uint32_t turn = __atomic_load_n(&lock->ticket_owner, __ATOMIC_ACQUIRE);
 
-	/* Free means that the next ticket is the one whose turn it is: draw exactly that one. */
-	if (!__atomic_compare_exchange_n(&lock->ticket_next, &turn, turn + 1, false,
-					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+	if (!take(lock)) {
 		irq_restore(saved);
 		return false;
 	}
@@ -167,7 +167,7 @@ void spin_unlock_irqrestore(struct spinlock *lock, irqflags_t flags)
 {
 	check_release(lock);
 	note_released(lock);
-	__atomic_store_n(&lock->ticket_owner, lock->ticket_owner + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
 	irq_restore(flags);
 }
 

@@ -25,8 +25,8 @@ enum lock_class {
 };
 
 struct spinlock {
-	uint32_t ticket_next;  /* the ticket the next taker draws */
-	uint32_t ticket_owner; /* whose turn it is */
+	uint32_t locked;       /* 1: taken */
+	uint32_t nr_taken;     /* how often it was taken: shows that a waited-for lock moves */
 	unsigned int holder;   /* id of the CPU that holds it + 1; 0 when free */
 	enum lock_class class; /* place in the lock order */
 	const char *name;      /* for messages */
