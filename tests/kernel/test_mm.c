@@ -281,16 +281,19 @@ TEST(mm_U3_interrupts_stay_as_they_were, TEST_QUICK)
 /* ---- Every CPU at once ---- */
 
 static unsigned long wrong_contents; /* atomic */
+static unsigned int stream_length;   /* operations of each thread on pages, and on the heap */
 
 static void stream_thread(void *arg)
 {
 	uint64_t seed = (uintptr_t)arg + 100;
-	unsigned long wrong = page_stream(seed, 600) + heap_stream(seed, 1000);
+	unsigned long wrong = page_stream(seed, stream_length);
+
+	wrong += heap_stream(seed, stream_length);
 
 	__atomic_fetch_add(&wrong_contents, wrong, __ATOMIC_SEQ_CST);
 }
 
-TEST(mm_pages_and_heap_on_every_cpu, TEST_QUICK)
+static void stream_on_every_cpu(struct test_run *t, unsigned int length)
 {
 	static struct thread *threads[NR_CPUS];
 	struct free_state before;
@@ -298,6 +301,7 @@ TEST(mm_pages_and_heap_on_every_cpu, TEST_QUICK)
 
 	free_state_take(&before);
 	wrong_contents = 0;
+	stream_length = length;
 	for_each_online_cpu (cpu)
 		threads[cpu] = thread_create("test_mm", stream_thread, (void *)(uintptr_t)cpu, cpu);
 	for_each_online_cpu (cpu) {
@@ -307,4 +311,14 @@ TEST(mm_pages_and_heap_on_every_cpu, TEST_QUICK)
 	}
 	EXPECT_EQ(wrong_contents, 0);
 	expect_free_state(t, &before);
+}
+
+TEST(mm_pages_and_heap_on_every_cpu, TEST_QUICK)
+{
+	stream_on_every_cpu(t, 100);
+}
+
+TEST(mm_pages_and_heap_on_every_cpu_for_long, TEST_SLOW)
+{
+	stream_on_every_cpu(t, 2000);
 }

@@ -185,13 +185,13 @@ static void stream_on_every_cpu(struct test_run *t, size_t length)
 
 TEST(vm_every_cpu_maps_and_unmaps_at_once, TEST_QUICK)
 {
-	stream_on_every_cpu(t, 24);
+	stream_on_every_cpu(t, 12);
 }
 
 /* Each flush waits for all CPUs: the cost of the test. */
 TEST(vm_every_cpu_maps_and_unmaps_for_long, TEST_SLOW)
 {
-	stream_on_every_cpu(t, 200);
+	stream_on_every_cpu(t, 100);
 }
 
 /* ---- Failures ---- */
