@@ -53,8 +53,8 @@ SRCS_arch := \
 	arch/x86_64/acpi_parse.c \
 	arch/x86_64/apic.c \
 	arch/x86_64/backtrace.c \
-	arch/x86_64/calls.c \
 	arch/x86_64/context.c \
+	arch/x86_64/cpus.c \
 	arch/x86_64/descriptors.c \
 	arch/x86_64/entry.S \
 	arch/x86_64/exit.c \
@@ -65,8 +65,10 @@ SRCS_arch := \
 	arch/x86_64/percpu_early.c \
 	arch/x86_64/serial.c \
 	arch/x86_64/smp.c \
+	arch/x86_64/smp_call.c \
 	arch/x86_64/switch.S \
 	arch/x86_64/time.c \
+	arch/x86_64/tlb.c \
 	arch/x86_64/trampoline.S \
 	arch/x86_64/traps.c
 

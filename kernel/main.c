@@ -159,10 +159,9 @@ void kmain(uint32_t magic, uint32_t info)
 	register_module();
 
 	time_init();
-	ioapic_init(); /* devices' interrupts, all masked */
 	lapic_init();
-	lapic_init_cpu(); /* the tick; interrupts are off until there is a thread to switch from */
-	thread_init();	  /* from here on this is the thread "main" */
+	ioapic_init(); /* devices' interrupts, all masked */
+	thread_init(); /* from here on this is the thread "main"; starts the tick */
 	workqueue_init();
 	serial_enable_input(monitor_wake);
 	x86_sti();

@@ -20,7 +20,6 @@ enum lock_class {
 	LOCK_CLASS_WAIT = 60,	 /* wait queues, mutexes, work queues */
 	LOCK_CLASS_SCHED = 70,	 /* run queues */
 	LOCK_CLASS_IPI = 80,	 /* cross-CPU calls */
-	LOCK_CLASS_SERIAL = 85,	 /* received bytes */
 	LOCK_CLASS_CONSOLE = 90, /* console and log: may be taken under anything */
 };
 

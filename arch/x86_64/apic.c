@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Local APICs, by memory (xAPIC) or, where the firmware has switched it on, by MSR (x2APIC). Registers
- * have the same numbers in both: offset / 16. Source: Intel SDM vol. 3 chapter 11.
+ * The local APIC, see apic.h. Registers are named by their xAPIC offset; the x2APIC's MSR is
+ * 0x800 + offset / 16. Destinations are physical ids, so there is no logical set-up.
  */
 #define LOG_AREA "apic"
 #include "arch/x86_64/apic.h"
@@ -9,137 +9,208 @@
 #include "arch/x86_64/acpi.h"
 #include "arch/x86_64/irq.h"
 #include "arch/x86_64/percpu.h"
+#include "kernel/panic.h"
 #include "kernel/printk.h"
 #include "kernel/time.h"
 #include "mm/vmalloc.h"
 
 enum {
-	REG_ID = 0x02,
-	REG_TASK_PRIORITY = 0x08,
-	REG_EOI = 0x0b,
-	REG_SPURIOUS = 0x0f,
-	REG_ERROR = 0x28,
-	REG_COMMAND = 0x30,	 /* x2APIC: 64 bits wide */
-	REG_COMMAND_HIGH = 0x31, /* xAPIC only */
-	REG_LVT_TIMER = 0x32,
-	REG_LVT_LINT0 = 0x35,
-	REG_LVT_LINT1 = 0x36,
-	REG_LVT_ERROR = 0x37,
-	REG_TIMER_INITIAL = 0x38,
-	REG_TIMER_CURRENT = 0x39,
-	REG_TIMER_DIVIDE = 0x3e,
+	REG_TASK_PRIORITY = 0x080,
+	REG_EOI = 0x0b0,
+	REG_SPURIOUS = 0x0f0,
+	REG_ERROR_STATUS = 0x280,
+	REG_COMMAND_LOW = 0x300,
+	REG_COMMAND_HIGH = 0x310,
+	REG_LVT_TIMER = 0x320,
+	REG_LVT_LINT0 = 0x350,
+	REG_LVT_LINT1 = 0x360,
+	REG_LVT_ERROR = 0x370,
+	REG_TIMER_INITIAL = 0x380,
+	REG_TIMER_CURRENT = 0x390,
+	REG_TIMER_DIVIDE = 0x3e0,
+	REGS_SIZE = 0x400,
 };
 
-#define MSR_X2APIC	 0x800
-#define APIC_BASE_X2APIC (1u << 10)
-#define SPURIOUS_ENABLE	 (1u << 8)
-#define LVT_MASKED	 (1u << 16)
-#define LVT_PERIODIC	 (1u << 17)
-#define LVT_NMI		 (4u << 8)
-#define DIVIDE_BY_16	 3
-#define COMMAND_NMI	 (4u << 8)
-#define COMMAND_INIT	 (5u << 8)
-#define COMMAND_STARTUP	 (6u << 8)
-#define COMMAND_PENDING	 (1u << 12)
-#define COMMAND_LEVEL	 (1u << 14) /* assert */
+enum {
+	SPURIOUS_ENABLE = 1 << 8,
+	LVT_NMI = 4 << 8,
+	LVT_MASKED = 1 << 16,
+	LVT_PERIODIC = 1 << 17,
+	DIVIDE_BY_16 = 3,
+	COMMAND_NMI = 4 << 8,
+	COMMAND_INIT = 5 << 8,
+	COMMAND_STARTUP = 6 << 8,
+	COMMAND_PENDING = 1 << 12,
+	COMMAND_ASSERT = 1 << 14,
+	XAPIC_ID_SHIFT = 24,
+	XAPIC_ID_MAX = 254, /* 255 is everybody */
+};
+
+enum { MSR_X2APIC = 0x800, APIC_BASE_X2 = 1 << 10, APIC_BASE_ENABLE = 1 << 11 };
+enum { EAX, EBX, ECX, EDX };
+enum { CPUID_FEATURES = 1, CPUID_TOPOLOGY = 0xb, ECX_X2APIC = 1 << 21 };
+
+/* The two 8259s: where they raise interrupts until they are masked. */
+enum { PIC1 = 0x20, PIC2 = 0xa0, PIC_INIT = 0x11, PIC_8086 = 0x01, PIC_VECTORS = 0x20 };
 
 #define CALIBRATION_US 10000
+#define SEND_SPINS     1000000
 
-static volatile uint32_t *xapic; /* NULL: x2APIC, or not mapped yet */
-static uint32_t timer_count;	 /* timer counts a tick */
-static void (*tick_handler)(void);
+static bool x2apic;
+static volatile char *regs; /* xAPIC */
+static uint32_t ticks_per_period; /* of the timer, divided by 16 */
+static void (*timer_fn)(void);
 static DEFINE_PER_CPU(uint64_t, nr_ticks);
-
-static bool x2apic_on(void)
-{
-	return x86_read_msr(MSR_APIC_BASE) & APIC_BASE_X2APIC;
-}
 
 static uint32_t reg_read(unsigned int reg)
 {
-	return xapic ? xapic[reg * 4] : (uint32_t)x86_read_msr(MSR_X2APIC + reg);
+	if (x2apic)
+		return (uint32_t)x86_read_msr(MSR_X2APIC + reg / 16);
+	return *(volatile uint32_t *)(regs + reg);
 }
 
 static void reg_write(unsigned int reg, uint32_t value)
 {
-	if (xapic)
-		xapic[reg * 4] = value;
+	if (x2apic)
+		x86_write_msr(MSR_X2APIC + reg / 16, value);
 	else
-		x86_write_msr(MSR_X2APIC + reg, value);
+		*(volatile uint32_t *)(regs + reg) = value;
 }
 
 uint32_t lapic_id(void)
 {
-	uint32_t regs[4];
+	uint32_t r[4];
 
-	if (x2apic_on())
-		return (uint32_t)x86_read_msr(MSR_X2APIC + REG_ID);
-	x86_cpuid(1, 0, regs);
-	return xapic ? reg_read(REG_ID) >> 24 : regs[1] >> 24;
-}
-
-void lapic_eoi(void)
-{
-	reg_write(REG_EOI, 0);
-}
-
-/* A command may only be written when the one before has been sent. */
-static void send(uint32_t apic_id, uint32_t command)
-{
-	irqflags_t flags;
-
-	if (!xapic) {
-		x86_write_msr(MSR_X2APIC + REG_COMMAND, (uint64_t)apic_id << 32 | command);
-		return;
+	x86_cpuid(0, 0, r);
+	if (r[EAX] >= CPUID_TOPOLOGY) {
+		x86_cpuid(CPUID_TOPOLOGY, 0, r);
+		if (r[EBX] != 0)
+			return r[EDX];
 	}
-	flags = irq_save();
-	while (reg_read(REG_COMMAND) & COMMAND_PENDING)
-		x86_pause();
-	reg_write(REG_COMMAND_HIGH, apic_id << 24);
-	reg_write(REG_COMMAND, command);
-	irq_restore(flags);
+	x86_cpuid(CPUID_FEATURES, 0, r);
+	return r[EBX] >> 24;
 }
 
-void lapic_send_ipi(uint32_t apic_id, unsigned int vector)
+static bool has_x2apic(void)
 {
-	send(apic_id, COMMAND_LEVEL | vector);
+	uint32_t r[4];
+
+	x86_cpuid(CPUID_FEATURES, 0, r);
+	return r[ECX] & ECX_X2APIC;
 }
 
-void lapic_send_nmi(uint32_t apic_id)
+bool lapic_can_reach(uint32_t apic_id)
 {
-	send(apic_id, COMMAND_LEVEL | COMMAND_NMI);
+	return apic_id <= XAPIC_ID_MAX || has_x2apic();
 }
 
-void lapic_send_init(uint32_t apic_id)
+/* ---- Set-up ---- */
+
+/*
+ * The 8259s are moved off the exceptions' vectors even though they stay masked: they can still
+ * raise a spurious interrupt.
+ */
+static void mask_pics(void)
 {
-	send(apic_id, COMMAND_LEVEL | COMMAND_INIT);
+	x86_outb(PIC1, PIC_INIT);
+	x86_outb(PIC2, PIC_INIT);
+	x86_outb(PIC1 + 1, PIC_VECTORS);
+	x86_outb(PIC2 + 1, PIC_VECTORS + 8);
+	x86_outb(PIC1 + 1, 1 << 2);
+	x86_outb(PIC2 + 1, 2);
+	x86_outb(PIC1 + 1, PIC_8086);
+	x86_outb(PIC2 + 1, PIC_8086);
+	x86_outb(PIC1 + 1, 0xff);
+	x86_outb(PIC2 + 1, 0xff);
 }
 
-void lapic_send_startup(uint32_t apic_id, unsigned int page)
+/* Firmware's choice, unless a processor's id can only be reached by x2APIC. */
+static bool want_x2apic(void)
 {
-	send(apic_id, COMMAND_LEVEL | COMMAND_STARTUP | page);
+	if (!has_x2apic())
+		return false;
+	if (x86_read_msr(MSR_APIC_BASE) & APIC_BASE_X2)
+		return true;
+	for (unsigned int i = 0; i < acpi_madt.nr_cpus; i++)
+		if (acpi_madt.cpus[i].apic_id > XAPIC_ID_MAX)
+			return true;
+	return false;
+}
+
+static void calibrate_timer(void)
+{
+	uint32_t elapsed;
+	uint64_t start;
+
+	reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_16);
+	reg_write(REG_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
+	start = time_ns();
+	reg_write(REG_TIMER_INITIAL, ~0u);
+	time_delay_us(CALIBRATION_US);
+	elapsed = ~0u - reg_read(REG_TIMER_CURRENT);
+	/* What really went by, not what was asked for: the machine may have been held up. */
+	ticks_per_period =
+		(uint32_t)(elapsed * (1000000000ul / TIMER_HZ) / (time_ns() - start));
+	reg_write(REG_TIMER_INITIAL, 0);
+	if (ticks_per_period == 0)
+		panic("lapic_init: the local APIC's timer does not count");
+}
+
+static void error_interrupt(struct trap_frame *frame __unused)
+{
+	reg_write(REG_ERROR_STATUS, 0);
+	log_error("local APIC error, status 0x%x", reg_read(REG_ERROR_STATUS));
 }
 
 static void timer_interrupt(struct trap_frame *frame __unused)
 {
 	this_cpu_inc(nr_ticks);
-	if (tick_handler)
-		tick_handler();
+	timer_fn();
 }
 
-static void error_interrupt(struct trap_frame *frame __unused)
+void lapic_init(void)
 {
-	reg_write(REG_ERROR, 0);
-	log_warn("local APIC error, status 0x%x", reg_read(REG_ERROR));
+	phys_addr_t base = x86_read_msr(MSR_APIC_BASE) & ~(PAGE_SIZE - 1) & ((1ul << 52) - 1);
+
+	mask_pics();
+	x2apic = want_x2apic();
+	if (!x2apic)
+		regs = vm_map_device(base, REGS_SIZE, "lapic");
+	irq_set_handler(VECTOR_ERROR, error_interrupt);
+	lapic_init_cpu();
+	calibrate_timer();
+	log_info("local APICs by %s, timer %u counts a tick of %u us",
+		 x2apic ? "MSR (x2APIC)" : "memory (xAPIC)", ticks_per_period,
+		 1000000 / TIMER_HZ);
 }
 
-static void spurious_interrupt(struct trap_frame *frame __unused)
+void lapic_init_cpu(void)
 {
+	uint64_t base = x86_read_msr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
+
+	x86_write_msr(MSR_APIC_BASE, base);
+	if (x2apic)
+		x86_write_msr(MSR_APIC_BASE, base | APIC_BASE_X2);
+	reg_write(REG_TASK_PRIORITY, 0);
+	reg_write(REG_LVT_LINT0, LVT_MASKED);
+	reg_write(REG_LVT_LINT1, LVT_NMI);
+	reg_write(REG_LVT_ERROR, VECTOR_ERROR);
+	reg_write(REG_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
+	reg_write(REG_ERROR_STATUS, 0);
+}
+
+void lapic_timer_start(void)
+{
+	reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_16);
+	reg_write(REG_LVT_TIMER, LVT_PERIODIC | VECTOR_TIMER);
+	reg_write(REG_TIMER_INITIAL, ticks_per_period);
 }
 
 void timer_set_handler(void (*fn)(void))
 {
-	tick_handler = fn;
+	timer_fn = fn;
+	irq_set_handler(VECTOR_TIMER, timer_interrupt);
+	lapic_timer_start();
 }
 
 uint64_t timer_ticks(unsigned int cpu)
@@ -147,42 +218,56 @@ uint64_t timer_ticks(unsigned int cpu)
 	return READ_ONCE(per_cpu(nr_ticks, cpu));
 }
 
-/* Counts how far the timer gets in a known time. */
-static void calibrate(void)
-{
-	uint32_t counted;
+/* ---- Use ---- */
 
-	reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_16);
-	reg_write(REG_LVT_TIMER, LVT_MASKED);
-	reg_write(REG_TIMER_INITIAL, ~0u);
-	time_delay_us(CALIBRATION_US);
-	counted = ~0u - reg_read(REG_TIMER_CURRENT);
-	reg_write(REG_TIMER_INITIAL, 0);
-	timer_count = (uint32_t)max((uint64_t)counted * (1000000 / CALIBRATION_US) / TIMER_HZ,
-				    (uint64_t)1);
+void lapic_eoi(void)
+{
+	reg_write(REG_EOI, 0);
 }
 
-void lapic_init(void)
+/* The command register takes one at a time; the one before is on its way within microseconds. */
+static void wait_sent(void)
 {
-	if (!x2apic_on())
-		xapic = vm_map_device(acpi_madt.lapic_address, PAGE_SIZE, "local APIC");
-	irq_set_handler(VECTOR_TIMER, timer_interrupt);
-	irq_set_handler(VECTOR_ERROR, error_interrupt);
-	irq_set_handler(VECTOR_SPURIOUS, spurious_interrupt);
-	reg_write(REG_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
-	calibrate();
-	log_info("%s, timer %u counts a tick at %u Hz", xapic ? "xAPIC" : "x2APIC", timer_count,
-		 TIMER_HZ);
+	for (unsigned int spins = 0; spins < SEND_SPINS; spins++) {
+		if ((reg_read(REG_COMMAND_LOW) & COMMAND_PENDING) == 0)
+			return;
+		x86_pause();
+	}
 }
 
-void lapic_init_cpu(void)
+static void send(uint32_t apic_id, uint32_t command)
 {
-	reg_write(REG_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
-	reg_write(REG_TASK_PRIORITY, 0);
-	reg_write(REG_LVT_LINT0, LVT_MASKED);
-	reg_write(REG_LVT_LINT1, LVT_NMI);
-	reg_write(REG_LVT_ERROR, VECTOR_ERROR);
-	reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_16);
-	reg_write(REG_LVT_TIMER, LVT_PERIODIC | VECTOR_TIMER);
-	reg_write(REG_TIMER_INITIAL, timer_count);
+	irqflags_t flags;
+
+	if (x2apic) {
+		/* Unlike a store to a device, this WRMSR waits for no earlier store. */
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		x86_write_msr(MSR_X2APIC + REG_COMMAND_LOW / 16, (uint64_t)apic_id << 32 | command);
+		return;
+	}
+	flags = irq_save(); /* the two halves belong together */
+	wait_sent();
+	reg_write(REG_COMMAND_HIGH, apic_id << XAPIC_ID_SHIFT);
+	reg_write(REG_COMMAND_LOW, command);
+	irq_restore(flags);
+}
+
+void lapic_send_ipi(uint32_t apic_id, unsigned int vector)
+{
+	send(apic_id, COMMAND_ASSERT | vector);
+}
+
+void lapic_send_nmi(uint32_t apic_id)
+{
+	send(apic_id, COMMAND_ASSERT | COMMAND_NMI);
+}
+
+void lapic_send_init(uint32_t apic_id)
+{
+	send(apic_id, COMMAND_ASSERT | COMMAND_INIT);
+}
+
+void lapic_send_startup(uint32_t apic_id, unsigned int page)
+{
+	send(apic_id, COMMAND_ASSERT | COMMAND_STARTUP | page);
 }

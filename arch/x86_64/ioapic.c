@@ -1,86 +1,101 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * I/O APICs. Source: Intel 82093AA data sheet, section 3; ACPI 6.4 section 5.2.12.5 (overrides).
+ * I/O APICs, see ioapic.h. Each has two registers in memory, an index and a window; behind them a
+ * 64-bit entry per input. Only used while booting, on one CPU, so there is no lock.
  */
-#define LOG_AREA "ioapic"
 #include "arch/x86_64/ioapic.h"
 
 #include "arch/x86_64/acpi.h"
-#include "arch/x86_64/cpu.h"
-#include "arch/x86_64/smp.h"
-#include "kernel/printk.h"
 #include "mm/vmalloc.h"
 
+enum { WINDOW_INDEX = 0x00, WINDOW_DATA = 0x10, WINDOW_SIZE = 0x20 };
+enum { REG_VERSION = 1, REG_ENTRIES = 0x10 };
+
+/* Low half of an entry; the high half's top byte is the destination's APIC id. */
 enum {
-	IOAPIC_SELECT = 0x00 / 4, /* 32-bit registers by index */
-	IOAPIC_WINDOW = 0x10 / 4,
-	IOAPIC_VERSION = 1,
-	IOAPIC_TABLE = 0x10, /* two registers an input */
+	ENTRY_ACTIVE_LOW = 1 << 13,
+	ENTRY_LEVEL = 1 << 15,
+	ENTRY_MASKED = 1 << 16,
+	ENTRY_DESTINATION_SHIFT = 24,
+	DESTINATION_MAX = 254,
 };
 
-#define ENTRY_MASKED (1u << 16)
-#define ENTRY_LEVEL  (1u << 15)
-#define ENTRY_LOW    (1u << 13)
+/* MPS INTI flags of an override; 0 means as on the ISA bus: active high, edge. */
+enum { INTI_POLARITY = 0x3, INTI_LOW = 0x3, INTI_TRIGGER = 0xc, INTI_LEVEL = 0xc };
 
-#define PIC_MASTER_DATA 0x21
-#define PIC_SLAVE_DATA	0xa1
+static struct ioapic {
+	volatile char *window;
+	uint32_t gsi_base, nr_inputs;
+} ioapics[ACPI_MAX_IOAPICS];
+static unsigned int nr_ioapics;
 
-static volatile uint32_t *ioapics[ACPI_MAX_IOAPICS];
-static unsigned int nr_inputs[ACPI_MAX_IOAPICS];
-
-static uint32_t ioapic_read(unsigned int n, unsigned int reg)
+static uint32_t reg_read(const struct ioapic *ioapic, uint32_t reg)
 {
-	ioapics[n][IOAPIC_SELECT] = reg;
-	return ioapics[n][IOAPIC_WINDOW];
+	*(volatile uint32_t *)(ioapic->window + WINDOW_INDEX) = reg;
+	return *(volatile uint32_t *)(ioapic->window + WINDOW_DATA);
 }
 
-static void ioapic_write(unsigned int n, unsigned int reg, uint32_t value)
+static void reg_write(const struct ioapic *ioapic, uint32_t reg, uint32_t value)
 {
-	ioapics[n][IOAPIC_SELECT] = reg;
-	ioapics[n][IOAPIC_WINDOW] = value;
+	*(volatile uint32_t *)(ioapic->window + WINDOW_INDEX) = reg;
+	*(volatile uint32_t *)(ioapic->window + WINDOW_DATA) = value;
+}
+
+static void entry_write(const struct ioapic *ioapic, uint32_t input, uint32_t high, uint32_t low)
+{
+	/* Masked while the halves do not fit together. */
+	reg_write(ioapic, REG_ENTRIES + 2 * input, ENTRY_MASKED);
+	reg_write(ioapic, REG_ENTRIES + 2 * input + 1, high);
+	reg_write(ioapic, REG_ENTRIES + 2 * input, low);
 }
 
 void ioapic_init(void)
 {
-	x86_outb(PIC_MASTER_DATA, 0xff);
-	x86_outb(PIC_SLAVE_DATA, 0xff);
-	for (unsigned int n = 0; n < acpi_madt.nr_ioapics; n++) {
-		ioapics[n] = vm_map_device(acpi_madt.ioapics[n].address, PAGE_SIZE, "I/O APIC");
-		nr_inputs[n] = (ioapic_read(n, IOAPIC_VERSION) >> 16 & 0xff) + 1;
-		for (unsigned int i = 0; i < nr_inputs[n]; i++)
-			ioapic_write(n, IOAPIC_TABLE + 2 * i, ENTRY_MASKED);
+	for (unsigned int i = 0; i < acpi_madt.nr_ioapics; i++) {
+		struct ioapic *ioapic = &ioapics[nr_ioapics++];
+
+		ioapic->window = vm_map_device(acpi_madt.ioapics[i].address, WINDOW_SIZE, "ioapic");
+		ioapic->gsi_base = acpi_madt.ioapics[i].gsi_base;
+		ioapic->nr_inputs = (reg_read(ioapic, REG_VERSION) >> 16 & 0xff) + 1;
+		for (uint32_t input = 0; input < ioapic->nr_inputs; input++)
+			entry_write(ioapic, input, 0, ENTRY_MASKED);
 	}
 }
 
-/* The input and trigger bits of an ISA interrupt: itself, edge and high, unless overridden. */
-static uint32_t isa_input(unsigned int irq, uint32_t *bits)
+static const struct ioapic *ioapic_of(uint32_t gsi)
+{
+	for (unsigned int i = 0; i < nr_ioapics; i++)
+		if (gsi - ioapics[i].gsi_base < ioapics[i].nr_inputs)
+			return &ioapics[i];
+	return NULL;
+}
+
+/* Global interrupt number of an ISA interrupt, and how its line signals, as entry bits. */
+static uint32_t isa_to_gsi(unsigned int irq, uint32_t *bits)
 {
 	*bits = 0;
 	for (unsigned int i = 0; i < acpi_madt.nr_overrides; i++) {
+		uint16_t flags = acpi_madt.overrides[i].flags;
+
 		if (acpi_madt.overrides[i].irq != irq)
 			continue;
-		if ((acpi_madt.overrides[i].flags & 3) == 3)
-			*bits |= ENTRY_LOW;
-		if ((acpi_madt.overrides[i].flags >> 2 & 3) == 3)
+		if ((flags & INTI_POLARITY) == INTI_LOW)
+			*bits |= ENTRY_ACTIVE_LOW;
+		if ((flags & INTI_TRIGGER) == INTI_LEVEL)
 			*bits |= ENTRY_LEVEL;
 		return acpi_madt.overrides[i].gsi;
 	}
 	return irq;
 }
 
-void ioapic_route_isa(unsigned int irq, unsigned int vector)
+bool ioapic_route_isa(unsigned int irq, unsigned int vector, uint32_t apic_id)
 {
-	uint32_t bits, gsi = isa_input(irq, &bits);
-	uint32_t apic_id = smp_apic_id(cpumask_next(&cpu_possible_mask, 0));
+	uint32_t bits, gsi = isa_to_gsi(irq, &bits);
+	const struct ioapic *ioapic = ioapic_of(gsi);
 
-	for (unsigned int n = 0; n < acpi_madt.nr_ioapics; n++) {
-		uint32_t base = acpi_madt.ioapics[n].gsi_base;
-
-		if (gsi < base || gsi - base >= nr_inputs[n])
-			continue;
-		ioapic_write(n, IOAPIC_TABLE + 2 * (gsi - base) + 1, apic_id << 24);
-		ioapic_write(n, IOAPIC_TABLE + 2 * (gsi - base), bits | vector);
-		return;
-	}
-	log_warn("no I/O APIC takes interrupt %u (ISA %u): its device is polled", gsi, irq);
+	if (ioapic == NULL || apic_id > DESTINATION_MAX)
+		return false;
+	entry_write(ioapic, gsi - ioapic->gsi_base, apic_id << ENTRY_DESTINATION_SHIFT,
+		    bits | vector);
+	return true;
 }

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* I/O APICs: which CPU and vector a device's interrupt goes to. */
+/*
+ * I/O APICs: which interrupt of a device reaches which CPU as which vector. Source: Intel 82093AA data
+ * sheet, section 3; ACPI 6.4 section 5.2.12.5 (overrides).
+ */
 #pragma once
 
 #include "kernel/compiler.h"
 
-/* Maps the I/O APICs of the MADT and masks every input; masks the 8259s. Boot CPU, after vmalloc. */
+/* Maps the I/O APICs that the MADT names and masks all their inputs. Boot CPU, once, after
+ * vmalloc_init. */
 void ioapic_init(void);
-/* Sends an ISA interrupt (0-15), by the MADT's overrides, to the boot CPU as the given vector. Reports
- * and does nothing when no I/O APIC has it. */
-void ioapic_route_isa(unsigned int irq, unsigned int vector);
+/*
+ * Delivers ISA interrupt irq (0-15), by the MADT's overrides, to one CPU as vector. False if no I/O
+ * APIC has that input. Boot CPU.
+ */
+bool ioapic_route_isa(unsigned int irq, unsigned int vector, uint32_t apic_id);

@@ -1,139 +1,254 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * 16550 UARTs. Output is polled; input on COM1 goes by interrupt into a ring that is larger than any
- * paste, emptied by whoever reads the console. The UART holds 16 bytes and its other end (QEMU, a null
- * modem with flow control) waits while they are full, so a drain to the last byte loses nothing.
- * Source: National Semiconductor PC16550D data sheet, section 8.
+ * 16550 UARTs, see serial.h.
+ *
+ * Output is polled: a full transmit FIFO's worth whenever it is empty.
+ *
+ * Input: the interrupt handler moves all that the UART has into a ring. Nothing is lost to a reader
+ * that is slow: a full ring leaves bytes in the UART, with its interrupt off and RTS down, so that
+ * the sender waits; serial_read starts it again. Bytes can still be lost between the wire and the
+ * handler when interrupts are off for long; the UART says so, and it is counted.
+ * Source: National Semiconductor PC16550D data sheet, section 8 (registers).
  */
+#define LOG_AREA "serial"
 #include "arch/x86_64/serial.h"
 
+#include "arch/x86_64/apic.h"
 #include "arch/x86_64/ioapic.h"
 #include "arch/x86_64/irq.h"
-#include "kernel/spinlock.h"
+#include "kernel/printk.h"
+#include "mm/vmalloc.h"
 
+#define RING_SIZE  ((size_t)1 << 20) /* a power of two */
+#define FIFO_SIZE  16
+#define COM1_IRQ   4
+#define SPIN_LIMIT 10000000 /* looks at a UART that never gets ready, or a lock that never comes free */
+
+/* Registers, from the port's base. */
 enum {
-	REG_DATA = 0,	    /* divisor latch low when DLAB is set */
-	REG_IRQ_ENABLE = 1, /* divisor latch high when DLAB is set */
-	REG_FIFO = 2,	    /* write: FIFO control; read: interrupt identification */
+	REG_DATA = 0,
+	REG_INTERRUPTS = 1,
+	REG_FIFO = 2,
 	REG_LINE = 3,
 	REG_MODEM = 4,
 	REG_LINE_STATUS = 5,
+	REG_DIVISOR_LOW = 0, /* while LINE_DIVISOR is set */
+	REG_DIVISOR_HIGH = 1,
 };
 
 enum {
-	IRQ_ENABLE_DATA = 1 << 0,
-	FIFO_ON = 1 << 0,
-	FIFO_CLEAR = 3 << 1,
-	LINE_8N1 = 3,
-	LINE_DLAB = 1 << 7,
-	MODEM_DTR_RTS = 3,
-	MODEM_OUT2 = 1 << 3, /* lets the interrupt out */
-	MODEM_LOOP = 1 << 4,
-	STATUS_DATA = 1 << 0,
+	INTERRUPT_RECEIVE = 1 << 0,
+	FIFO_ON_CLEARED_TRIGGER_8 = 0x87,
+	LINE_8N1 = 0x03,
+	LINE_DIVISOR = 0x80,
+	MODEM_DTR = 1 << 0,
+	MODEM_RTS = 1 << 1,
+	MODEM_OUT2 = 1 << 3, /* lets the interrupt out of the UART on a PC */
+	MODEM_LOOPBACK = 1 << 4,
+	STATUS_DATA_READY = 1 << 0,
 	STATUS_OVERRUN = 1 << 1,
-	STATUS_ROOM = 1 << 5,
+	STATUS_TRANSMIT_EMPTY = 1 << 5,
+	DIVISOR_115200 = 1,
+	LOOPBACK_BYTE = 0xae,
 };
 
-#define DIVISOR_115200 1
-#define FIFO_SIZE      16
-#define RING_SIZE      (2u << 20) /* bytes, a power of two */
+static bool com1_present, com2_present;
 
-static bool present[2]; /* COM1, COM2 */
+/* Received bytes, [tail, head) modulo RING_SIZE; all under input_busy. */
+static struct {
+	char *bytes; /* NULL until serial_enable_input */
+	size_t head, tail;
+	bool stopped; /* full: the UART holds back, its interrupt is off */
+	bool routed;  /* interrupts are in use */
+} ring;
+static unsigned int input_busy; /* 1 while a CPU handles input, interrupts off */
+static uint64_t nr_lost;
+static void (*input_wake)(void);
 
-static char ring[RING_SIZE];
-static uint32_t ring_head, ring_tail; /* written, read; they run on and wrap by themselves */
-static uint64_t lost;
-static void (*wake_reader)(void);
-static struct spinlock ring_lock = SPINLOCK_INIT("serial input", LOCK_CLASS_SERIAL);
-
-static unsigned int port_index(uint16_t port)
+static bool *presence(uint16_t port)
 {
-	return port == COM1 ? 0 : 1;
+	return port == COM1 ? &com1_present : &com2_present;
+}
+
+/* Reading the line status clears the overrun bit, so every reader has to count it. */
+static uint8_t line_status(uint16_t port)
+{
+	uint8_t status = x86_inb(port + REG_LINE_STATUS);
+
+	if (status != 0xff && (status & STATUS_OVERRUN) && port == COM1)
+		__atomic_add_fetch(&nr_lost, 1, __ATOMIC_RELAXED);
+	return status;
+}
+
+/* Whether a byte sent in loop-back mode comes back. */
+static bool loopback_works(uint16_t port)
+{
+	x86_outb(port + REG_MODEM, MODEM_LOOPBACK);
+	x86_outb(port + REG_DATA, LOOPBACK_BYTE);
+	for (unsigned int i = 0; i < 100000; i++)
+		if (x86_inb(port + REG_LINE_STATUS) & STATUS_DATA_READY)
+			return x86_inb(port + REG_DATA) == LOOPBACK_BYTE;
+	return false;
 }
 
 bool serial_init(uint16_t port)
 {
-	x86_outb(port + REG_IRQ_ENABLE, 0);
-	x86_outb(port + REG_LINE, LINE_DLAB);
-	x86_outb(port + REG_DATA, DIVISOR_115200);
-	x86_outb(port + REG_IRQ_ENABLE, 0);
+	x86_outb(port + REG_INTERRUPTS, 0);
+	x86_outb(port + REG_LINE, LINE_DIVISOR);
+	x86_outb(port + REG_DIVISOR_LOW, DIVISOR_115200);
+	x86_outb(port + REG_DIVISOR_HIGH, 0);
 	x86_outb(port + REG_LINE, LINE_8N1);
-	x86_outb(port + REG_FIFO, FIFO_ON | FIFO_CLEAR);
-	x86_outb(port + REG_MODEM, MODEM_LOOP | MODEM_DTR_RTS);
-	x86_outb(port + REG_DATA, 0xa5);
-	present[port_index(port)] = x86_inb(port + REG_DATA) == 0xa5;
-	x86_outb(port + REG_MODEM, MODEM_DTR_RTS | MODEM_OUT2);
-	return present[port_index(port)];
+	x86_outb(port + REG_FIFO, FIFO_ON_CLEARED_TRIGGER_8);
+	*presence(port) = loopback_works(port);
+	x86_outb(port + REG_MODEM, MODEM_DTR | MODEM_RTS | MODEM_OUT2);
+	return *presence(port);
+}
+
+static void wait_for_room(uint16_t port)
+{
+	for (unsigned int spins = 0; spins < SPIN_LIMIT; spins++)
+		if (line_status(port) & STATUS_TRANSMIT_EMPTY)
+			return;
 }
 
 void serial_write(uint16_t port, const char *buf, size_t n)
 {
-	if (!present[port_index(port)])
+	if (!*presence(port))
 		return;
 	for (size_t i = 0; i < n; i++) {
-		if (i % FIFO_SIZE == 0) {
-			while (!(x86_inb(port + REG_LINE_STATUS) & STATUS_ROOM))
-				x86_pause();
-		}
+		if (i % FIFO_SIZE == 0)
+			wait_for_room(port);
 		x86_outb(port + REG_DATA, (uint8_t)buf[i]);
 	}
 }
 
-/* Moves what the UART holds into the ring. Lock held. Returns whether there was anything. */
-static bool drain(void)
+/* ---- Input ---- */
+
+/*
+ * Not a struct spinlock: the panic monitor reads while a CPU that was stopped may hold it. So
+ * waiting has an end, after which the caller goes on as if it had it.
+ */
+static irqflags_t input_lock(void)
 {
-	bool any = false;
-	uint8_t status;
+	irqflags_t flags = irq_save();
 
-	while ((status = x86_inb(COM1 + REG_LINE_STATUS)) & STATUS_DATA) {
-		char byte = (char)x86_inb(COM1 + REG_DATA);
-
-		lost += (status & STATUS_OVERRUN) != 0;
-		if (ring_head - ring_tail == RING_SIZE)
-			lost++;
-		else
-			ring[ring_head++ % RING_SIZE] = byte;
-		any = true;
+	for (unsigned int spins = 0; spins < SPIN_LIMIT; spins++) {
+		if (__atomic_exchange_n(&input_busy, 1, __ATOMIC_ACQUIRE) == 0)
+			break;
+		x86_pause();
 	}
-	return any;
+	return flags;
+}
+
+static void input_unlock(irqflags_t flags)
+{
+	__atomic_store_n(&input_busy, 0, __ATOMIC_RELEASE);
+	irq_restore(flags);
+}
+
+static void stop_sender(void)
+{
+	ring.stopped = true;
+	x86_outb(COM1 + REG_INTERRUPTS, 0);
+	x86_outb(COM1 + REG_MODEM, MODEM_DTR | MODEM_OUT2);
+}
+
+static void restart_sender(void)
+{
+	ring.stopped = false;
+	x86_outb(COM1 + REG_MODEM, MODEM_DTR | MODEM_RTS | MODEM_OUT2);
+	if (ring.routed)
+		x86_outb(COM1 + REG_INTERRUPTS, INTERRUPT_RECEIVE);
+}
+
+/* Moves what the UART has into the ring until either is exhausted. */
+static void drain_uart(void)
+{
+	while (line_status(COM1) & STATUS_DATA_READY) {
+		if (ring.head - ring.tail == RING_SIZE) {
+			if (!ring.stopped)
+				stop_sender();
+			return;
+		}
+		ring.bytes[ring.head++ % RING_SIZE] = (char)x86_inb(COM1 + REG_DATA);
+	}
 }
 
 static void com1_interrupt(struct trap_frame *frame __unused)
 {
-	irqflags_t flags = spin_lock_irqsave(&ring_lock);
-	bool any = drain();
+	void (*wake)(void) = READ_ONCE(input_wake);
+	irqflags_t flags = input_lock();
 
-	spin_unlock_irqrestore(&ring_lock, flags);
-	if (any && wake_reader)
-		wake_reader();
+	drain_uart();
+	input_unlock(flags);
+	if (wake != NULL)
+		wake();
 }
 
-void serial_enable_input(void (*wake)(void))
+/* Straight from the UART, while there is no ring. */
+static size_t read_uart(char *buf, size_t n)
 {
-	wake_reader = wake;
-	if (!present[0])
-		return;
-	irq_set_handler(VECTOR_COM1, com1_interrupt);
-	ioapic_route_isa(4, VECTOR_COM1);
-	x86_outb(COM1 + REG_IRQ_ENABLE, IRQ_ENABLE_DATA);
+	size_t i = 0;
+
+	while (i < n && (line_status(COM1) & STATUS_DATA_READY))
+		buf[i++] = (char)x86_inb(COM1 + REG_DATA);
+	return i;
 }
 
 size_t serial_read(char *buf, size_t n)
 {
 	irqflags_t flags;
-	size_t got = 0;
+	size_t i;
 
-	if (!present[0])
+	if (!com1_present)
 		return 0;
-	flags = spin_lock_irqsave(&ring_lock);
-	drain();
-	while (got < n && ring_tail != ring_head)
-		buf[got++] = ring[ring_tail++ % RING_SIZE];
-	spin_unlock_irqrestore(&ring_lock, flags);
-	return got;
+	flags = input_lock();
+	if (ring.bytes == NULL) {
+		i = read_uart(buf, n);
+		input_unlock(flags);
+		return i;
+	}
+	if (ring.head == ring.tail)
+		drain_uart();
+	for (i = 0; i < n && ring.tail != ring.head; i++)
+		buf[i] = ring.bytes[ring.tail++ % RING_SIZE];
+	if (ring.stopped && ring.head - ring.tail <= RING_SIZE / 2) {
+		restart_sender();
+		drain_uart();
+	}
+	input_unlock(flags);
+	return i;
+}
+
+/* The ring and the interrupt, once. */
+static void start_input(void)
+{
+	char *bytes = vmalloc(RING_SIZE, "serial input");
+	irqflags_t flags;
+
+	if (bytes == NULL) {
+		log_warn("no memory for %zu bytes of input: COM1 is polled", RING_SIZE);
+		return;
+	}
+	irq_set_handler(VECTOR_COM1, com1_interrupt);
+	flags = input_lock();
+	ring.bytes = bytes;
+	ring.routed = ioapic_route_isa(COM1_IRQ, VECTOR_COM1, lapic_id());
+	restart_sender();
+	drain_uart(); /* what came before makes no interrupt any more */
+	input_unlock(flags);
+	if (!ring.routed)
+		log_warn("no I/O APIC takes interrupt %d: COM1 is polled", COM1_IRQ);
+}
+
+void serial_enable_input(void (*wake)(void))
+{
+	WRITE_ONCE(input_wake, wake);
+	if (com1_present && ring.bytes == NULL)
+		start_input();
 }
 
 uint64_t serial_lost(void)
 {
-	return READ_ONCE(lost);
+	return __atomic_load_n(&nr_lost, __ATOMIC_RELAXED);
 }

@@ -1,58 +1,49 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Time from the time-stamp counter, whose rate is measured once against channel 2 of the PIT: its gate
- * and output are bits of port 0x61, so no interrupt is needed. Under -icount the counter counts
- * instructions and the measure comes out right all the same.
+ * Time from the time-stamp counter (TSC), measured once against the PIT's channel 2, which can be
+ * watched without an interrupt. All CPUs' counters are taken to run together, as they do on every
+ * machine with an invariant TSC and under QEMU.
  * Source: Intel 8254 data sheet (mode 0); Intel SDM vol. 3 section 18.17 (TSC).
  */
+#define LOG_AREA "time"
 #include "kernel/time.h"
 
 #include "arch/x86_64/cpu.h"
 #include "kernel/compiler.h"
+#include "kernel/panic.h"
+#include "kernel/printk.h"
 
-#define PIT_HZ	       1193182u
-#define PIT_CHANNEL2   0x42
-#define PIT_COMMAND    0x43
-#define PIT_MODE0      0xb0 /* channel 2, low then high byte, mode 0: output rises at zero */
-#define SPEAKER_PORT   0x61
-#define SPEAKER_GATE   (1 << 0)
-#define SPEAKER_ON     (1 << 1)
-#define SPEAKER_OUTPUT (1 << 5)
-#define CALIBRATION_HZ 100 /* measured over 10 ms */
+enum {
+	PIT_CHANNEL_2 = 0x42,
+	PIT_MODE = 0x43,
+	PIT_CHANNEL_2_ONE_SHOT = 0xb0, /* low byte then high byte, mode 0: output rises at 0 */
+	SYSTEM_PORT = 0x61,
+	SYSTEM_GATE_2 = 1 << 0,
+	SYSTEM_SPEAKER = 1 << 1,
+	SYSTEM_OUTPUT_2 = 1 << 5,
+};
 
-static uint64_t tsc_start;
-static uint64_t tsc_per_ms = 1000000; /* 1 GHz until measured */
+#define PIT_HZ	      1193182ul
+#define PIT_COUNT     11932ul /* 10 ms */
+#define TRIES	      3
+#define FRACTION_BITS 32
+#define SPIN_LIMIT    100000000u
 
-/* Lets the PIT count down once and returns the time-stamp counts that took. */
-static uint64_t measure(void)
+/* ns = start_ns + (counter - start_count) * scale / 2^FRACTION_BITS. Changed once, by time_init,
+ * while only the boot CPU runs. */
+static uint64_t start_count, start_ns;
+static uint64_t scale = 1ul << FRACTION_BITS; /* 1 GHz */
+
+static uint64_t scaled_ns(uint64_t counts)
 {
-	uint16_t count = PIT_HZ / CALIBRATION_HZ;
-	uint64_t start;
-
-	x86_outb(SPEAKER_PORT, (x86_inb(SPEAKER_PORT) & ~SPEAKER_ON) | SPEAKER_GATE);
-	x86_outb(PIT_COMMAND, PIT_MODE0);
-	x86_outb(PIT_CHANNEL2, count & 0xff);
-	x86_outb(PIT_CHANNEL2, count >> 8);
-	start = x86_rdtsc();
-	while (!(x86_inb(SPEAKER_PORT) & SPEAKER_OUTPUT))
-		x86_pause();
-	return x86_rdtsc() - start;
-}
-
-void time_init(void)
-{
-	uint64_t now = time_ns();
-
-	tsc_per_ms = max(measure() * CALIBRATION_HZ / 1000, (uint64_t)1);
-	/* What was counted so far at the assumed rate stays: time does not go back. */
-	tsc_start = x86_rdtsc() - now / 1000 * tsc_per_ms / 1000;
+	return (uint64_t)((unsigned __int128)counts * scale >> FRACTION_BITS);
 }
 
 uint64_t time_ns(void)
 {
-	uint64_t counts = x86_rdtsc() - tsc_start;
-
-	return counts / tsc_per_ms * 1000000 + counts % tsc_per_ms * 1000000 / tsc_per_ms;
+	if (unlikely(start_count == 0))
+		start_count = x86_rdtsc(); /* the first line of the log */
+	return start_ns + scaled_ns(x86_rdtsc() - start_count);
 }
 
 uint64_t time_us(void)
@@ -62,8 +53,42 @@ uint64_t time_us(void)
 
 void time_delay_us(uint64_t us)
 {
-	uint64_t end = time_us() + us;
+	uint64_t start = time_ns();
 
-	while (time_us() < end)
+	while (time_ns() - start < us * 1000)
 		x86_pause();
+}
+
+/* Counts while the PIT counts PIT_COUNT, or a little more; never less. */
+static uint64_t measure(void)
+{
+	uint8_t port = x86_inb(SYSTEM_PORT) & (uint8_t)~(SYSTEM_SPEAKER | SYSTEM_GATE_2);
+	uint64_t start;
+	unsigned int spins = 0;
+
+	x86_outb(SYSTEM_PORT, port | SYSTEM_GATE_2);
+	x86_outb(PIT_MODE, PIT_CHANNEL_2_ONE_SHOT);
+	x86_outb(PIT_CHANNEL_2, PIT_COUNT & 0xff);
+	start = x86_rdtsc(); /* before the high byte starts the count */
+	x86_outb(PIT_CHANNEL_2, PIT_COUNT >> 8);
+	while ((x86_inb(SYSTEM_PORT) & SYSTEM_OUTPUT_2) == 0)
+		if (++spins == SPIN_LIMIT)
+			panic("time_init: the PIT's channel 2 never reaches 0: no clock to measure by");
+	return x86_rdtsc() - start;
+}
+
+void time_init(void)
+{
+	uint64_t counts = ~0ul, hz, now, ns;
+
+	/* Being held up while measuring only makes the count larger, so the smallest is right. */
+	for (unsigned int i = 0; i < TRIES; i++)
+		counts = min(counts, measure());
+	ns = time_ns();
+	now = x86_rdtsc();
+	start_ns = ns;
+	start_count = now;
+	hz = counts * PIT_HZ / PIT_COUNT;
+	scale = (1000000000ul << FRACTION_BITS) / hz;
+	log_info("the time-stamp counter runs at %lu kHz", hz / 1000);
 }
