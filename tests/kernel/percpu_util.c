@@ -51,9 +51,15 @@ unsigned char *test_copy(void __percpu *ptr, unsigned int cpu)
 	return per_cpu_ptr((unsigned char __percpu *)ptr, cpu);
 }
 
-static unsigned char pattern_start(unsigned int cpu, unsigned int seed)
+/* Words at any address. */
+struct word {
+	uint64_t value;
+} __packed;
+
+/* The n-th word of a CPU's pattern. */
+static uint64_t pattern(unsigned int cpu, unsigned int seed, size_t n)
 {
-	return (unsigned char)(seed * 37 + cpu * 11 + 1);
+	return (seed * 37 + cpu * 11 + 1 + n * 257) * 0x9e3779b97f4a7c15;
 }
 
 void test_fill(void __percpu *ptr, size_t size, unsigned int seed)
@@ -61,11 +67,26 @@ void test_fill(void __percpu *ptr, size_t size, unsigned int seed)
 	unsigned int cpu;
 
 	for_each_possible_cpu (cpu) {
-		unsigned char *copy = test_copy(ptr, cpu), byte = pattern_start(cpu, seed);
+		struct word *word = (struct word *)test_copy(ptr, cpu);
+		size_t n = 0;
+		uint64_t rest;
 
-		for (size_t i = 0; i < size; i++)
-			copy[i] = byte++;
+		for (; n < size / 8; n++)
+			word[n].value = pattern(cpu, seed, n);
+		rest = pattern(cpu, seed, n);
+		memcpy(&word[n], &rest, size % 8);
 	}
+}
+
+/* How many of the bytes of two words, from the first on, differ. */
+static size_t differing(uint64_t a, uint64_t b, size_t nr_bytes)
+{
+	uint64_t differ = a ^ b;
+	size_t count = 0;
+
+	for (size_t i = 0; i < nr_bytes && differ != 0; i++, differ >>= 8)
+		count += (differ & 0xff) != 0;
+	return count;
 }
 
 size_t test_wrong_bytes(void __percpu *ptr, size_t size, unsigned int seed)
@@ -74,10 +95,14 @@ size_t test_wrong_bytes(void __percpu *ptr, size_t size, unsigned int seed)
 	size_t wrong = 0;
 
 	for_each_possible_cpu (cpu) {
-		unsigned char *copy = test_copy(ptr, cpu), byte = pattern_start(cpu, seed);
+		const struct word *word = (const struct word *)test_copy(ptr, cpu);
+		size_t n = 0;
+		uint64_t rest = 0;
 
-		for (size_t i = 0; i < size; i++)
-			wrong += copy[i] != byte++;
+		for (; n < size / 8; n++)
+			wrong += differing(word[n].value, pattern(cpu, seed, n), 8);
+		memcpy(&rest, &word[n], size % 8);
+		wrong += differing(rest, pattern(cpu, seed, n), size % 8);
 	}
 	return wrong;
 }
@@ -88,10 +113,14 @@ size_t test_nonzero_bytes(void __percpu *ptr, size_t size)
 	size_t wrong = 0;
 
 	for_each_possible_cpu (cpu) {
-		unsigned char *copy = test_copy(ptr, cpu);
+		const struct word *word = (const struct word *)test_copy(ptr, cpu);
+		size_t n = 0;
+		uint64_t rest = 0;
 
-		for (size_t i = 0; i < size; i++)
-			wrong += copy[i] != 0;
+		for (; n < size / 8; n++)
+			wrong += differing(word[n].value, 0, 8);
+		memcpy(&rest, &word[n], size % 8);
+		wrong += differing(rest, 0, size % 8);
 	}
 	return wrong;
 }
