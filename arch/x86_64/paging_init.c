@@ -153,11 +153,12 @@ static void map_identity(uint64_t *root)
 	map_range(root, TRAMPOLINE_PHYS, TRAMPOLINE_PHYS, TRAMPOLINE_PHYS + PAGE_SIZE, bits);
 }
 
-/* Write protection also for ring 0, no-execute, global pages and the guards against user pages. */
+/* Write protection also for ring 0, no-execute, global pages and the guards against user pages; and the
+ * caches, which INIT leaves off (Intel SDM vol. 3 table 9-1). */
 static void set_control_bits(void)
 {
 	x86_write_msr(MSR_EFER, x86_read_msr(MSR_EFER) | EFER_NXE);
-	x86_write_cr0(x86_read_cr0() | CR0_WP);
+	x86_write_cr0((x86_read_cr0() | CR0_WP) & ~(uint64_t)(CR0_CD | CR0_NW));
 }
 
 void paging_init(phys_addr_t max_phys)
