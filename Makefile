@@ -96,6 +96,7 @@ SRCS_kernel := \
 	kernel/printk.c \
 	kernel/rbtree.c \
 	kernel/replay.c \
+	kernel/replay_memory.c \
 	kernel/sched.c \
 	kernel/spinlock.c \
 	kernel/string.c \

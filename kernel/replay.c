@@ -17,10 +17,9 @@
 #include "kernel/errno.h"
 #include "kernel/mutex.h"
 #include "kernel/printk.h"
+#include "kernel/replay_internal.h"
 #include "kernel/thread.h"
 #include "kernel/time.h"
-#include "mm/kmalloc.h"
-#include "mm/page.h"
 #include "mm/vmalloc.h"
 #include "percpu/inspect.h"
 
@@ -28,13 +27,6 @@
 struct area {
 	void __percpu *ptr; /* NULL: not live, or the allocation failed */
 	uint32_t size;
-};
-
-/* What memory is in use, as far as a replay must leave it as it was. */
-struct ledger {
-	size_t pages[PAGE_NR_OWNERS];
-	size_t heap_bytes;
-	struct pcpu_stats stats;
 };
 
 struct replay {
@@ -58,49 +50,6 @@ static void (*event_hook)(size_t index, void __percpu *ptr);
 
 /* ---- Contents ---- */
 
-/* A copy's contents in words of 8 bytes, the last one cut off: seed, seed + step, … */
-struct pattern {
-	uint64_t seed, step;
-};
-
-static const struct pattern zeroes;
-
-static struct pattern pattern_of(size_t area, unsigned int cpu)
-{
-	uint64_t seed = (area + 1) * 0x9e3779b97f4a7c15 + (cpu + 1) * 0xd1b54a32d192ed03;
-
-	return (struct pattern){seed ^ seed >> 31, 0x8cb92ba72f3d8dd7};
-}
-
-static void copy_fill(char *copy, size_t size, struct pattern pattern)
-{
-	uint64_t word = pattern.seed;
-
-	for (; size >= sizeof(word); size -= sizeof(word), copy += sizeof(word)) {
-		__builtin_memcpy(copy, &word, sizeof(word));
-		word += pattern.step;
-	}
-	for (; size > 0; size--, word >>= 8)
-		*copy++ = (char)word;
-}
-
-static bool copy_is(const char *copy, size_t size, struct pattern pattern)
-{
-	uint64_t word = pattern.seed, found;
-
-	for (; size >= sizeof(word); size -= sizeof(word), copy += sizeof(word)) {
-		__builtin_memcpy(&found, copy, sizeof(found));
-		if (found != word)
-			return false;
-		word += pattern.step;
-	}
-	for (; size > 0; size--, word >>= 8) {
-		if (*copy++ != (char)word)
-			return false;
-	}
-	return true;
-}
-
 static void log_corrupt(struct replay *r, size_t n, unsigned int cpu, const char *what)
 {
 	if (r->report->corrupt == 0 && !event_hook)
@@ -116,11 +65,11 @@ static void area_fill(struct replay *r, size_t n)
 	for_each_possible_cpu (cpu) {
 		char *copy = per_cpu_ptr((char __percpu *)r->areas[n].ptr, cpu);
 
-		if (!copy_is(copy, r->areas[n].size, zeroes)) {
+		if (!replay_matches(copy, r->areas[n].size, replay_zeroes)) {
 			log_corrupt(r, n, cpu, "fresh and not zero");
 			corrupt = true;
 		}
-		copy_fill(copy, r->areas[n].size, pattern_of(n, cpu));
+		replay_fill(copy, r->areas[n].size, replay_pattern(n, cpu));
 	}
 	r->report->corrupt += corrupt;
 }
@@ -129,13 +78,13 @@ static void area_fill(struct replay *r, size_t n)
 static void area_verify(struct replay *r, size_t n)
 {
 	char __percpu *ptr = r->areas[n].ptr;
-	bool corrupt = this_cpu_read(*ptr) != (char)pattern_of(n, r->cpu).seed;
+	bool corrupt = this_cpu_read(*ptr) != (char)replay_pattern(n, r->cpu).seed;
 	unsigned int cpu;
 
 	if (corrupt)
 		log_corrupt(r, n, r->cpu, "not what this_cpu_read sees");
 	for_each_possible_cpu (cpu) {
-		if (copy_is(per_cpu_ptr(ptr, cpu), r->areas[n].size, pattern_of(n, cpu)))
+		if (replay_matches(per_cpu_ptr(ptr, cpu), r->areas[n].size, replay_pattern(n, cpu)))
 			continue;
 		log_corrupt(r, n, cpu, "not what was written there");
 		corrupt = true;
@@ -216,47 +165,7 @@ static void do_events(struct replay *r)
 	}
 }
 
-/* ---- Whether memory is back ---- */
-
-static void ledger_take(struct ledger *ledger)
-{
-	pcpu_sync();
-	pcpu_stats_get(&ledger->stats);
-	for (unsigned int owner = 0; owner < PAGE_NR_OWNERS; owner++)
-		ledger->pages[owner] = page_count(owner);
-	ledger->heap_bytes = kmalloc_bytes();
-}
-
-static unsigned long chunks_now(const struct pcpu_stats *stats)
-{
-	return stats->chunks_made - stats->chunks_freed;
-}
-
-/*
- * What the allocator itself may have kept: one wholly free chunk more than before, its pages, its
- * books (rounded up to heap classes, at most twice their size), its address range's node. Page
- * tables, the heap's own pages and what is free follow from these and are not counted by themselves.
- */
-static long ledger_leak(const struct ledger *before, const struct ledger *after)
-{
-	static const enum page_owner exact[] = {PAGE_BOOT, PAGE_VMALLOC, PAGE_TEST};
-	const struct pcpu_stats *was = &before->stats, *is = &after->stats;
-	size_t slack = 2 * (is->meta_bytes - was->meta_bytes) + 256;
-	long leak = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(exact); i++)
-		leak += (long)(after->pages[exact[i]] - before->pages[exact[i]]);
-	leak += (long)(after->pages[PAGE_PERCPU] - is->pages_owned) -
-		(long)(before->pages[PAGE_PERCPU] - was->pages_owned);
-	if (is->live_bytes > was->live_bytes)
-		leak += (long)(PFN_UP(is->live_bytes - was->live_bytes) * pcpu_nr_units);
-	if (chunks_now(is) > chunks_now(was) + 1)
-		leak += (long)((chunks_now(is) - chunks_now(was) - 1) * PFN_DOWN(pcpu_unit_size) *
-			       pcpu_nr_units);
-	if (is->meta_bytes >= was->meta_bytes && after->heap_bytes > before->heap_bytes + slack)
-		leak += (long)PFN_UP(after->heap_bytes - before->heap_bytes - slack);
-	return leak;
-}
+/* ---- One replay ---- */
 
 static void check_invariants(struct replay *r)
 {
@@ -271,21 +180,21 @@ static void check_invariants(struct replay *r)
 static void run_events(struct replay *r)
 {
 	struct replay_report *report = r->report;
-	struct ledger before, after;
+	struct replay_ledger before, after;
 	uint64_t start;
 
-	ledger_take(&before);
+	replay_ledger_take(&before);
 	pcpu_stats_reset_peak();
 	start = time_us();
 	do_events(r);
 	report->us = time_us() - start;
-	ledger_take(&after);
+	replay_ledger_take(&after);
 	check_invariants(r);
 	report->failed += after.stats.bad_frees - before.stats.bad_frees;
 	report->peak_pages = after.stats.peak_pages;
 	report->chunks_made = after.stats.chunks_made - before.stats.chunks_made;
 	report->chunks_freed = after.stats.chunks_freed - before.stats.chunks_freed;
-	report->leaked_pages = ledger_leak(&before, &after);
+	report->leaked_pages = replay_ledger_leak(&before, &after);
 }
 
 /* ---- Memory for the events ---- */
