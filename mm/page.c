@@ -207,11 +207,35 @@ static void array_make(void)
 	nr_owned[PAGE_BOOT] = nr_pages;
 }
 
-/* Frees the pages of a range one by one; they join to blocks on the way. */
+/* The order of the longest block that may start at page number `first` and ends by `end`. */
+static unsigned int order_at(size_t first, size_t end)
+{
+	unsigned int order = 0;
+
+	while (order < PAGE_MAX_ORDER && IS_ALIGNED(first, 2ul << order) &&
+	       first + (2ul << order) <= end)
+		order++;
+	return order;
+}
+
+/* Frees a range block by block, so that few blocks have to be joined; where a block would lie on two
+ * memory nodes, page by page. */
 static void free_early_range(phys_addr_t start, phys_addr_t end)
 {
-	for (phys_addr_t pa = start; pa < end; pa += PAGE_SIZE)
-		block_free_locked(&pages[PFN_DOWN(pa)], 0);
+	size_t last = PFN_DOWN(end);
+
+	for (size_t i = PFN_DOWN(start), step; i < last; i += step) {
+		unsigned int order = order_at(i, last);
+
+		for (size_t n = 1; n < 1ul << order; n++) {
+			if (pages[i + n].node_id != pages[i].node_id)
+				order = 0;
+		}
+		step = 1ul << order;
+		for (size_t n = 0; n < step; n++)
+			pages[i + n].owner = PAGE_FREE;
+		block_free_locked(&pages[i], order);
+	}
 	nr_owned[PAGE_BOOT] -= (end - start) >> PAGE_SHIFT;
 	nr_owned[PAGE_FREE] += (end - start) >> PAGE_SHIFT;
 }
