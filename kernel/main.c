@@ -142,6 +142,7 @@ void kmain(uint32_t magic, uint32_t info)
 	serial_init(COM2);	  /* test report */
 	read_boot_info(magic, info);
 	cmdline_init(boot_info.cmdline);
+	log_set_level((enum log_level)min(cmdline_u64("loglevel", LOG_INFO), (uint64_t)LOG_DEBUG));
 	traps_init(); /* faults have messages */
 
 	add_memory();

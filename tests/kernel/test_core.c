@@ -287,7 +287,7 @@ static void count_under_mutex(void *arg)
 {
 	struct counter *counter = arg;
 
-	for (unsigned int i = 0; i < 300; i++) {
+	for (unsigned int i = 0; i < 100; i++) {
 		unsigned long seen;
 
 		mutex_lock(&counter->mutex);
@@ -309,7 +309,7 @@ TEST(core_a_mutex_lets_one_thread_in, TEST_QUICK)
 
 	counter.value = 0;
 	nr = run_everywhere(t, count_under_mutex, &counter, 2);
-	EXPECT_EQ(counter.value, nr * 300ul);
+	EXPECT_EQ(counter.value, nr * 100ul);
 	EXPECT(!counter.overlap);
 	EXPECT(!mutex_is_held(&counter.mutex));
 }
@@ -340,7 +340,7 @@ TEST(core_trylock_fails_on_a_mutex_of_another_thread, TEST_QUICK)
 
 /* ---- Wait queues ---- */
 
-#define ROUNDS 200
+#define ROUNDS 100
 
 struct ball {
 	struct wait_queue queue;
