@@ -99,20 +99,25 @@ static const char *parse_module(const struct tag_view *tag, struct boot_info *ou
 	return NULL;
 }
 
+/* Regions of one type that touch become one: firmware may hand out hundreds of pieces. */
 static const char *add_region(const struct mb2_memory_entry *entry, struct boot_info *out)
 {
-	struct boot_region *region = &out->regions[out->nr_regions];
+	struct boot_region *last = out->nr_regions > 0 ? &out->regions[out->nr_regions - 1] : NULL;
+	phys_addr_t end;
 
 	if (entry->length == 0)
 		return NULL;
+	/* Some firmware describes "up to the end" by a length that wraps. */
+	if (__builtin_add_overflow(entry->base, entry->length, &end))
+		end = UINT64_MAX;
+	if (last != NULL && last->type == entry->type && last->end == entry->base) {
+		last->end = end;
+		return NULL;
+	}
 	if (out->nr_regions == BOOT_MAX_REGIONS)
 		return "more memory regions than there is room for";
-	region->start = entry->base;
-	/* Some firmware describes "up to the end" by a length that wraps. */
-	if (__builtin_add_overflow(entry->base, entry->length, &region->end))
-		region->end = UINT64_MAX;
-	region->type = entry->type;
-	out->nr_regions++;
+	out->regions[out->nr_regions++] =
+		(struct boot_region){.start = entry->base, .end = end, .type = entry->type};
 	return NULL;
 }
 

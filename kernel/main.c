@@ -121,14 +121,26 @@ static bool run_replay(void)
 	return replay_print(trace->name, &report);
 }
 
+/* Runs the tests that the command line selects, by default the quick ones. */
+static void run_tests(void)
+{
+	const char *selection = cmdline_get("selftest");
+
+	if (selection == NULL)
+		selection = "quick";
+	if (test_count(selection) == 0 && strcmp(selection, "none") != 0)
+		warn(LOG_AREA, "selftest=%s: no test has such a name", selection);
+	test_run_selection(selection);
+}
+
 /* The thread "main": tests, replay, then the prompt or the end. */
 static void __noreturn run(void)
 {
-	const char *tests = cmdline_get("selftest"), *monitor = cmdline_get("monitor");
+	const char *monitor = cmdline_get("monitor");
 	bool good;
 
 	break_on_request();
-	test_run_selection(tests != NULL ? tests : "quick");
+	run_tests();
 	good = run_replay() && test_failures() == 0;
 	if (monitor == NULL || strcmp(monitor, "off") != 0)
 		monitor_run();

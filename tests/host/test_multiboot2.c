@@ -174,6 +174,25 @@ static void larger_entries_and_odd_regions(void **state __unused)
 	assert_true(boot.regions[1].end == UINT64_MAX);
 }
 
+static void touching_regions_of_one_type_are_joined(void **state __unused)
+{
+	struct boot_info boot;
+
+	begin();
+	put_u32(MEMORY_MAP);
+	put_u32(16 + 4 * 24);
+	put_u32(24);
+	put_u32(0);
+	put_region(0x1000, 0x1000, REGION_USABLE, 24);
+	put_region(0x2000, 0x3000, REGION_USABLE, 24);
+	put_region(0x5000, 0x1000, REGION_NVS, 24);
+	put_region(0x7000, 0x1000, REGION_NVS, 24);
+	assert_null(finish(&boot));
+	assert_int_equal(boot.nr_regions, 3);
+	assert_int_equal(boot.regions[0].start, 0x1000);
+	assert_int_equal(boot.regions[0].end, 0x5000);
+}
+
 static void long_texts_are_cut_and_ended(void **state __unused)
 {
 	char text[3000];
@@ -322,6 +341,7 @@ int main(void)
 		cmocka_unit_test(a_missing_command_line_is_an_empty_one),
 		cmocka_unit_test(a_missing_memory_map_is_named),
 		cmocka_unit_test(larger_entries_and_odd_regions),
+		cmocka_unit_test(touching_regions_of_one_type_are_joined),
 		cmocka_unit_test(long_texts_are_cut_and_ended),
 		cmocka_unit_test(each_malformed_tag_is_named),
 		cmocka_unit_test(every_truncation_is_an_error),
