@@ -534,7 +534,7 @@ TEST(percpu_O29_a_failed_scan_moves_its_chunk_and_the_walk_goes_on, TEST_QUICK)
 	size_t n;
 
 	REQUIRE(bag_init(&fill, 4096) && bag_init(&small, 16384));
-	bag_fill(&fill, BIG, 1024);
+	bag_fill(&fill, 2048, 1024); /* so that the hole is small */
 	REQUIRE(fill.count > 0);
 	free_percpu(fill.ptrs[--fill.count]);
 	make_stale_hint(t, &small);
