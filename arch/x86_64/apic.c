@@ -54,10 +54,18 @@ enum { CPUID_FEATURES = 1, CPUID_TOPOLOGY = 0xb, ECX_X2APIC = 1 << 21 };
 enum { PIC1 = 0x20, PIC2 = 0xa0, PIC_INIT = 0x11, PIC_8086 = 0x01, PIC_VECTORS = 0x20 };
 
 #define CALIBRATION_US 10000
+
+/*
+ * Many processors tick more slowly, so that the machine as a whole does not tick more often than
+ * this: where they are virtual, every tick of an idle one wakes a thread of the host.
+ */
+#define TICKS_ALL_CPUS 4000u
+#define TICKS_MAX      250u
+#define TICKS_MIN      20u
 #define SEND_SPINS     1000000
 
 static bool x2apic;
-static volatile char *regs; /* xAPIC */
+static volatile char *regs;	  /* xAPIC */
 static uint32_t ticks_per_period; /* of the timer, divided by 16 */
 static void (*timer_fn)(void);
 static DEFINE_PER_CPU(uint64_t, nr_ticks);
@@ -137,6 +145,13 @@ static bool want_x2apic(void)
 	return false;
 }
 
+unsigned int timer_hz(void)
+{
+	unsigned int hz = TICKS_ALL_CPUS / max(acpi_madt.nr_cpus, 1u);
+
+	return max(min(hz, TICKS_MAX), TICKS_MIN);
+}
+
 static void calibrate_timer(void)
 {
 	uint32_t elapsed;
@@ -149,8 +164,7 @@ static void calibrate_timer(void)
 	time_delay_us(CALIBRATION_US);
 	elapsed = ~0u - reg_read(REG_TIMER_CURRENT);
 	/* What really went by, not what was asked for: the machine may have been held up. */
-	ticks_per_period =
-		(uint32_t)(elapsed * (1000000000ul / TIMER_HZ) / (time_ns() - start));
+	ticks_per_period = (uint32_t)(elapsed * (1000000000ul / timer_hz()) / (time_ns() - start));
 	reg_write(REG_TIMER_INITIAL, 0);
 	if (ticks_per_period == 0)
 		panic("lapic_init: the local APIC's timer does not count");
@@ -181,7 +195,7 @@ void lapic_init(void)
 	calibrate_timer();
 	log_info("local APICs by %s, timer %u counts a tick of %u us",
 		 x2apic ? "MSR (x2APIC)" : "memory (xAPIC)", ticks_per_period,
-		 1000000 / TIMER_HZ);
+		 1000000 / timer_hz());
 }
 
 void lapic_init_cpu(void)

@@ -8,8 +8,6 @@
 
 #include "kernel/compiler.h"
 
-#define TIMER_HZ 250 /* ticks a second on each CPU */
-
 /* The APIC id of the CPU this runs on, from CPUID. Any context. */
 uint32_t lapic_id(void);
 
@@ -39,3 +37,5 @@ void lapic_send_startup(uint32_t apic_id, unsigned int page);
 void timer_set_handler(void (*fn)(void));
 /* Ticks that a CPU has handled. */
 uint64_t timer_ticks(unsigned int cpu);
+/* Ticks a second on each CPU: 250, fewer on machines with more than 16 processors. */
+unsigned int timer_hz(void);

@@ -19,10 +19,11 @@
 #include "kernel/printk.h"
 #include "mm/vmalloc.h"
 
-#define RING_SIZE  ((size_t)1 << 20) /* a power of two */
-#define FIFO_SIZE  16
-#define COM1_IRQ   4
-#define SPIN_LIMIT 10000000 /* looks at a UART that never gets ready, or a lock that never comes free */
+#define RING_SIZE ((size_t)1 << 20) /* a power of two */
+#define FIFO_SIZE 16
+#define COM1_IRQ  4
+#define SPIN_LIMIT \
+	10000000 /* looks at a UART that never gets ready, or a lock that never comes free */
 
 /* Registers, from the port's base. */
 enum {

@@ -25,7 +25,7 @@
 
 #define INT3		0xcc
 #define INIT_DELAY_US	10000
-#define STARTUP_WAIT_US 200	   /* before the second start-up IPI */
+#define STARTUP_WAIT_US 200	     /* before the second start-up IPI */
 #define PATIENCE_NS	2000000000ul /* without any CPU coming online */
 #define ADDRESS_LIMIT	(1ul << 32)
 
@@ -129,17 +129,15 @@ static void send_startups(const struct starts *starts)
 {
 	unsigned int cpu;
 
-	for_each_cpu_in (cpu, &starts->cpus)
-		if (!cpu_online(cpu))
-			lapic_send_startup(smp_apic_id(cpu), TRAMPOLINE_PHYS >> PAGE_SHIFT);
+	for_each_cpu_in(cpu, &starts->cpus) if (!cpu_online(cpu))
+		lapic_send_startup(smp_apic_id(cpu), TRAMPOLINE_PHYS >> PAGE_SHIFT);
 }
 
 static void send_all(const struct starts *starts)
 {
 	unsigned int cpu;
 
-	for_each_cpu_in (cpu, &starts->cpus)
-		lapic_send_init(smp_apic_id(cpu));
+	for_each_cpu_in(cpu, &starts->cpus) lapic_send_init(smp_apic_id(cpu));
 	time_delay_us(INIT_DELAY_US);
 	send_startups(starts);
 	time_delay_us(STARTUP_WAIT_US);
@@ -167,7 +165,8 @@ static void give_up_missing(const struct starts *starts)
 {
 	unsigned int cpu;
 
-	for_each_cpu_in (cpu, &starts->cpus) {
+	for_each_cpu_in(cpu, &starts->cpus)
+	{
 		if (!change_state(cpu, STARTING, GIVEN_UP))
 			continue;
 		log_error("cpu%u (APIC id %u) did not come online in %lu s: it stays offline", cpu,

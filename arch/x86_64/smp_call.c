@@ -17,8 +17,8 @@
 #include "kernel/spinlock.h"
 #include "kernel/time.h"
 
-#define BATCH	      32 /* CPUs called at the same time, from smp_call_all */
-#define HANG_NS	      10000000000ul
+#define BATCH	       32 /* CPUs called at the same time, from smp_call_all */
+#define HANG_NS	       10000000000ul
 #define SPINS_PER_LOOK 4096
 
 /* What is to be done, and on how many CPUs it is not done yet. */

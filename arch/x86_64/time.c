@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Time from the time-stamp counter (TSC), measured once against the PIT's channel 2, which can be
- * watched without an interrupt. All CPUs' counters are taken to run together, as they do on every
- * machine with an invariant TSC and under QEMU.
+ * watched without an interrupt: the two are read side by side twice, some time apart. All CPUs'
+ * counters are taken to run together, as they do on every machine with an invariant TSC and under
+ * QEMU.
  * Source: Intel 8254 data sheet (mode 0); Intel SDM vol. 3 section 18.17 (TSC).
  */
 #define LOG_AREA "time"
@@ -16,6 +17,7 @@
 enum {
 	PIT_CHANNEL_2 = 0x42,
 	PIT_MODE = 0x43,
+	PIT_CHANNEL_2_LATCH = 0x80,
 	PIT_CHANNEL_2_ONE_SHOT = 0xb0, /* low byte then high byte, mode 0: output rises at 0 */
 	SYSTEM_PORT = 0x61,
 	SYSTEM_GATE_2 = 1 << 0,
@@ -24,10 +26,11 @@ enum {
 };
 
 #define PIT_HZ	      1193182ul
-#define PIT_COUNT     11932ul /* 10 ms */
-#define TRIES	      3
+#define PIT_COUNT     65535u /* 55 ms, the longest */
+#define PIT_WINDOW    11932u /* 10 ms between the two samples */
+#define SAMPLES	      8
+#define MAX_TRIES     100
 #define FRACTION_BITS 32
-#define SPIN_LIMIT    100000000u
 
 /* ns = start_ns + (counter - start_count) * scale / 2^FRACTION_BITS. Changed once, by time_init,
  * while only the boot CPU runs. */
@@ -59,36 +62,85 @@ void time_delay_us(uint64_t us)
 		x86_pause();
 }
 
-/* Counts while the PIT counts PIT_COUNT, or a little more; never less. */
-static uint64_t measure(void)
+/* A moment as both clocks saw it. */
+struct sample {
+	uint64_t tsc;
+	uint64_t error; /* TSC counts that the two readings may lie apart */
+	uint32_t pit;	/* counts left */
+};
+
+static void pit_start(void)
 {
-	uint8_t port = x86_inb(SYSTEM_PORT) & (uint8_t)~(SYSTEM_SPEAKER | SYSTEM_GATE_2);
-	uint64_t start;
-	unsigned int spins = 0;
+	uint8_t port = x86_inb(SYSTEM_PORT) & (uint8_t)~SYSTEM_SPEAKER;
 
 	x86_outb(SYSTEM_PORT, port | SYSTEM_GATE_2);
 	x86_outb(PIT_MODE, PIT_CHANNEL_2_ONE_SHOT);
 	x86_outb(PIT_CHANNEL_2, PIT_COUNT & 0xff);
-	start = x86_rdtsc(); /* before the high byte starts the count */
 	x86_outb(PIT_CHANNEL_2, PIT_COUNT >> 8);
-	while ((x86_inb(SYSTEM_PORT) & SYSTEM_OUTPUT_2) == 0)
-		if (++spins == SPIN_LIMIT)
-			panic("time_init: the PIT's channel 2 never reaches 0: no clock to measure by");
-	return x86_rdtsc() - start;
+}
+
+static bool pit_is_at_zero(void)
+{
+	return x86_inb(SYSTEM_PORT) & SYSTEM_OUTPUT_2;
+}
+
+static struct sample sample_once(void)
+{
+	uint64_t before = x86_rdtsc(), after;
+	struct sample sample;
+
+	x86_outb(PIT_MODE, PIT_CHANNEL_2_LATCH);
+	after = x86_rdtsc();
+	sample.pit = x86_inb(PIT_CHANNEL_2);
+	sample.pit |= (uint32_t)x86_inb(PIT_CHANNEL_2) << 8;
+	sample.tsc = before + (after - before) / 2;
+	sample.error = after - before;
+	return sample;
+}
+
+/* The best of a few: a virtual CPU may be held up between two instructions for milliseconds. */
+static struct sample take_sample(void)
+{
+	struct sample best = sample_once();
+
+	for (unsigned int i = 1; i < SAMPLES; i++) {
+		struct sample other = sample_once();
+
+		if (other.error < best.error)
+			best = other;
+	}
+	return best;
+}
+
+/* The TSC's counts a second; 0 if the PIT got to its end before the second sample. */
+static uint64_t measure_hz(void)
+{
+	struct sample first, last;
+
+	pit_start();
+	first = take_sample();
+	do {
+		last = take_sample();
+	} while (!pit_is_at_zero() && last.pit + PIT_WINDOW > first.pit);
+	if (pit_is_at_zero())
+		return 0;
+	return (last.tsc - first.tsc) * PIT_HZ / (first.pit - last.pit);
 }
 
 void time_init(void)
 {
-	uint64_t counts = ~0ul, hz, now, ns;
+	uint64_t hz = 0, now, ns;
 
-	/* Being held up while measuring only makes the count larger, so the smallest is right. */
-	for (unsigned int i = 0; i < TRIES; i++)
-		counts = min(counts, measure());
+	for (unsigned int tries = 0; hz == 0; tries++) {
+		if (tries == MAX_TRIES)
+			panic("time_init: the PIT's channel 2 runs out before it can be read: no "
+			      "clock to measure by");
+		hz = measure_hz();
+	}
 	ns = time_ns();
 	now = x86_rdtsc();
 	start_ns = ns;
 	start_count = now;
-	hz = counts * PIT_HZ / PIT_COUNT;
 	scale = (1000000000ul << FRACTION_BITS) / hz;
 	log_info("the time-stamp counter runs at %lu kHz", hz / 1000);
 }

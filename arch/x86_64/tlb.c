@@ -46,7 +46,8 @@ void tlb_flush_range(uintptr_t start, uintptr_t end)
 {
 	struct range range = {ALIGN_DOWN(start, PAGE_SIZE), end};
 
-	__atomic_add_fetch(&nr_flushes, 1, __ATOMIC_SEQ_CST); /* orders the page tables' stores too */
+	__atomic_add_fetch(&nr_flushes, 1,
+			   __ATOMIC_SEQ_CST); /* orders the page tables' stores too */
 	smp_call_all(flush_local, &range);
 }
 
