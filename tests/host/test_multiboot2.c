@@ -21,7 +21,8 @@ static size_t used;
 static void put(const void *bytes, size_t n)
 {
 	assert_true(used + n <= sizeof(info));
-	memcpy(info + used, bytes, n);
+	if (n > 0)
+		memcpy(info + used, bytes, n);
 	used += n;
 }
 
