@@ -26,6 +26,14 @@ enum outcome { FOUND, BOOKS_FULL, NOT_FOUND };
 
 struct pcpu_stats pcpu_counters;
 
+static void count_meta(ssize_t bytes)
+{
+	irqflags_t flags = port_lock();
+
+	pcpu_counters.meta_bytes += (size_t)bytes;
+	port_unlock(flags);
+}
+
 void *pcpu_mem_alloc(size_t size)
 {
 	void *mem;
@@ -34,7 +42,7 @@ void *pcpu_mem_alloc(size_t size)
 		port_panic("heap use with the mutex free or the spinlock held");
 	mem = port_zalloc(size);
 	if (mem)
-		pcpu_counters.meta_bytes += size;
+		count_meta((ssize_t)size);
 	return mem;
 }
 
@@ -44,7 +52,7 @@ void pcpu_mem_free(void *ptr, size_t size)
 		return;
 	if (!port_mutex_held() || port_lock_held())
 		port_panic("heap use with the mutex free or the spinlock held");
-	pcpu_counters.meta_bytes -= size;
+	count_meta(-(ssize_t)size);
 	port_free(ptr, size);
 }
 
