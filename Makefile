@@ -30,8 +30,7 @@ CFLAGS   := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wmissing-prototypes -Wstric
 	-fno-asynchronous-unwind-tables
 ASFLAGS  := -g -fno-pie
 LDFLAGS  := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none
-HOSTCFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined \
-	-fno-sanitize-recover=all -I.
+HOSTCFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -fno-sanitize-recover=all -I.
 
 # What `make run` understands; tools/run.py reads it from the environment.
 CPUS ?= 4
@@ -160,11 +159,16 @@ HOST_TESTS := \
 	tests/host/test_rbtree.c \
 	tests/host/test_refusals.c \
 	tests/host/test_setup.c \
+	tests/host/test_threads.c \
 	tests/host/test_trace.c \
 	tests/host/test_trace_store.c \
 	tests/host/test_traps.c \
 	tests/host/test_universe.c \
 	tests/host/test_vmalloc.c
+
+# Of these, what is built once more to look for data races.
+HOST_RACE_TESTS := \
+	tests/host/test_threads.c
 
 SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRCS_tests)
 C_FILES = $(filter %.c,$(SRCS)) $(HOST_TESTS) $(wildcard */*.h */*/*.h)
@@ -244,7 +248,8 @@ endif
 # ---- Tests ----------------------------------------------------------------------------------------
 # Each part is programs that print TAP; tools/testrun.py adds them up.
 
-HOST_PROGRAMS := $(HOST_TESTS:tests/host/%.c=$(B)/host/%)
+HOST_PROGRAMS := $(HOST_TESTS:tests/host/%.c=$(B)/host/%) \
+	$(HOST_RACE_TESTS:tests/host/%.c=$(B)/host-race/%)
 
 T_host   := $(HOST_PROGRAMS)
 T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
@@ -269,15 +274,21 @@ test-model: $(ELF) ## the monitor against an independent model of the allocator
 $(PARTS:%=test-%): test-%:
 	@$(PYTHON) tools/testrun.py $(T_$*)
 
+COMMA := ,
 # The files that the line "links: …" of a host test names, its flags, and what they include.
 head_line = $(shell sed -n 's,.*$(2): \(.*\) \*/.*,\1,p' $(1))
-.SECONDEXPANSION:
-$(B)/host/%: tests/host/%.c $$(call head_line,tests/host/$$*.c,links)
+define build_host_test
 	$(call say,HOSTCC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(HOSTCC) $(HOSTCFLAGS) $(call head_line,$<,flags) -MMD -MP -o $@ $(filter %.c %.S,$^) \
-		-lcmocka -lpthread
--include $(wildcard $(B)/host/*.d)
+	$(Q)$(HOSTCC) $(HOSTCFLAGS) -fsanitize=$(1) $(call head_line,$<,flags) -MMD -MP -o $@ \
+		$(filter %.c %.S,$^) -lcmocka -lpthread
+endef
+.SECONDEXPANSION:
+$(B)/host/%: tests/host/%.c $$(call head_line,tests/host/$$*.c,links)
+	$(call build_host_test,address$(COMMA)undefined)
+$(B)/host-race/%: tests/host/%.c $$(call head_line,tests/host/$$*.c,links)
+	$(call build_host_test,thread)
+-include $(wildcard $(B)/host/*.d $(B)/host-race/*.d)
 
 # ---- Housekeeping ---------------------------------------------------------------------------------
 
