@@ -120,6 +120,16 @@ def test_missing_trace_fails_by_name():
     ended(run(TRACE="no/such/file"), 1, "run: failed: TRACE=no/such/file: there is no such file")
 
 
+def test_malformed_trace_fails_with_its_line():
+    with tempfile.NamedTemporaryFile(suffix=".trace") as file:
+        file.write(b"# head\r\na 1 8 8 0 - f\r\nf 1 0 i\r\nf 1 0 i\r\n")
+        file.flush()
+        done = run(TRACE=file.name, CMDLINE="selftest=none")
+    ended(done, 1, "the kernel ended with 0x11")
+    assert "malformed trace, line 4: " in done.stdout, done.stdout
+    assert "events=" not in done.stdout, done.stdout
+
+
 def test_bad_timeout_fails_by_name():
     ended(run(TIMEOUT="soon"), 1, "run: failed: TIMEOUT=soon: want seconds")
 
