@@ -167,7 +167,7 @@ static void larger_entries_and_odd_regions(void **state __unused)
 	put_u32(40);
 	put_u32(0);
 	put_region(0x1000, 0x1000, REGION_ACPI, 40);
-	put_region(0x5000, 0, REGION_USABLE, 40);			 /* empty: left out */
+	put_region(0x5000, 0, REGION_USABLE, 40);		     /* empty: left out */
 	put_region(0xfffffffffffff000, 0x2000, REGION_RESERVED, 40); /* wraps: cut */
 	assert_null(finish(&boot));
 	assert_int_equal(boot.nr_regions, 2);
