@@ -10,6 +10,7 @@ side by side. QEMU's standard input and output are COM1; its status tells how th
      1  QEMU did not like its options
 """
 import ctypes
+import glob
 import os
 import re
 import shlex
@@ -127,7 +128,8 @@ class Machine:
         if options.uefi and not os.path.exists(OVMF):
             raise Failure(f"UEFI=1 needs {OVMF}: `make setup` installs it")
         os.makedirs(BUILD, exist_ok=True)
-        self.folder = tempfile.mkdtemp(prefix="boot.", dir=BUILD)
+        remove_stale_folders()
+        self.folder = tempfile.mkdtemp(prefix=f"boot.{os.getpid()}.", dir=BUILD)
         self.report = os.path.join(self.folder, "report.ktap")
         self.process = None
         try:
@@ -169,6 +171,13 @@ class Machine:
 
     def __exit__(self, *_):
         self.stop()
+
+
+def remove_stale_folders():
+    """Removes the folders of runners that were killed before they could."""
+    for folder in glob.glob(os.path.join(BUILD, "boot.*.*")):
+        if not os.path.exists("/proc/" + os.path.basename(folder).split(".")[1]):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def build_iso(options, iso):

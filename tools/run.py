@@ -49,6 +49,14 @@ class Console:
     def text(self):
         return bytes(self.tail).decode(errors="replace")
 
+    def end_line(self):
+        """What is printed next begins a line of its own."""
+        if self.tail[-1:] not in (b"", b"\n"):
+            try:
+                os.write(1, b"\n")
+            except OSError:
+                pass  # nobody reads it any more, which was said already
+
     def carry(self, deadline):
         """Returns None at QEMU's end, else why it stopped: "timeout", "interrupt", "output"."""
         while self.guest_open or self.output:
@@ -163,8 +171,7 @@ def boot(options):
         why = console.carry(time.monotonic() + limit if limit else None)
         if why is None:
             guest.process.wait()
-        if console.tail[-1:] not in (b"", b"\n"):
-            os.write(1, b"\n")
+        console.end_line()
         report = guest.report_text()
         keep_report(guest.report)
         if why == "timeout":

@@ -96,7 +96,7 @@ def run_boot(boot):
     done = session.run(boot.stdin.encode(), limit=600, **boot.variables)
     command = " ".join(f"{key}='{value}'" for key, value in boot.variables.items())
     tail = f"\nmake run {command}\n" + "\n".join(done.stdout.splitlines()[-40:])
-    assert done.returncode == 0, done.stderr.strip() + tail + "\n" + done.stderr.strip()
+    assert done.returncode == 0, done.stderr.strip() + tail
     try:
         check_replays(boot, done.stdout)
     except AssertionError as error:
