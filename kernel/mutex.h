@@ -13,8 +13,10 @@ struct mutex {
 	bool hand_over; /* the next unlock gives it to the first waiter */
 };
 
-#define MUTEX_INIT(var, mutex_name)                                                                \
-	{ .queue = WAIT_QUEUE_INIT((var).queue), .name = (mutex_name) }
+#define MUTEX_INIT(var, mutex_name)                                         \
+	{                                                                   \
+		.queue = WAIT_QUEUE_INIT((var).queue), .name = (mutex_name) \
+	}
 
 /* Sleeps until the mutex is free and takes it. Panics if the caller owns it or may not sleep. */
 void mutex_lock(struct mutex *mutex);

@@ -21,8 +21,8 @@ void panic_trap(struct trap_frame *frame, const char *fmt, ...) __printf(2, 3) _
 bool panic_nmi(struct trap_frame *frame);
 
 #define panic(...) panic_at(__FILE__, __LINE__, __VA_ARGS__)
-#define ASSERT(cond)                                                                               \
-	do {                                                                                       \
-		if (unlikely(!(cond)))                                                             \
-			panic("%s: assertion failed: %s", __func__, #cond);                        \
+#define ASSERT(cond)                                                        \
+	do {                                                                \
+		if (unlikely(!(cond)))                                      \
+			panic("%s: assertion failed: %s", __func__, #cond); \
 	} while (0)

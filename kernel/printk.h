@@ -28,8 +28,8 @@ void log_vline(enum log_level level, const char *area, const char *fmt, va_list 
 void log_set_level(enum log_level level);
 
 #define log_error(...) log_line(LOG_ERROR, LOG_AREA, __VA_ARGS__)
-#define log_warn(...) log_line(LOG_WARN, LOG_AREA, __VA_ARGS__)
-#define log_info(...) log_line(LOG_INFO, LOG_AREA, __VA_ARGS__)
+#define log_warn(...)  log_line(LOG_WARN, LOG_AREA, __VA_ARGS__)
+#define log_info(...)  log_line(LOG_INFO, LOG_AREA, __VA_ARGS__)
 #define log_debug(...) log_line(LOG_DEBUG, LOG_AREA, __VA_ARGS__)
 
 /*

@@ -16,8 +16,8 @@
 #include "kernel/thread.h"
 
 #define THREAD_NAME_SIZE 24
-#define STACK_CANARY 0x5bd1e9955bd1e995ul /* lowest word of every thread's stack */
-#define NO_DEADLINE (~0ul)
+#define STACK_CANARY	 0x5bd1e9955bd1e995ul /* lowest word of every thread's stack */
+#define NO_DEADLINE	 (~0ul)
 
 enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_MOVING, THREAD_DEAD };
 
@@ -31,8 +31,8 @@ struct thread {
 	unsigned int target;	     /* MOVING: where to; own */
 	void (*fn)(void *);	     /* constant */
 	void *arg;		     /* constant */
-	uint64_t *stack;	     /* constant; NULL for a context that the boot code gave a stack */
-	bool detached, gone;	     /* thread.c's life lock */
+	uint64_t *stack;     /* constant; NULL for a context that the boot code gave a stack */
+	bool detached, gone; /* thread.c's life lock */
 	char name[THREAD_NAME_SIZE]; /* constant */
 };
 

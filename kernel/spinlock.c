@@ -189,7 +189,8 @@ int spin_innermost_class(void)
 {
 	const struct held_locks *held = this_cpu_ptr(&held_locks);
 
-	return held->nr == 0 ? -1 : (int)held->locks[min(held->nr, (unsigned int)MAX_HELD) - 1]->class;
+	return held->nr == 0 ? -1
+			     : (int)held->locks[min(held->nr, (unsigned int)MAX_HELD) - 1]->class;
 }
 
 void spin_print_held(unsigned int cpu)

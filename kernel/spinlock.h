@@ -31,8 +31,10 @@ struct spinlock {
 	const char *name;      /* for messages */
 };
 
-#define SPINLOCK_INIT(lock_name, lock_class_)                                                      \
-	{ .name = (lock_name), .class = (lock_class_) }
+#define SPINLOCK_INIT(lock_name, lock_class_)               \
+	{                                                   \
+		.name = (lock_name), .class = (lock_class_) \
+	}
 
 /* Turns interrupts off, takes the lock; returns what unlock needs. Any context but NMI. */
 irqflags_t spin_lock_irqsave(struct spinlock *lock);

@@ -228,6 +228,11 @@ static void run_one(const struct test *test, unsigned int number, struct test_to
 	}
 }
 
+static size_t nr_tests(void)
+{
+	return ((uintptr_t)__tests_end - (uintptr_t)__tests_start) / sizeof(struct test);
+}
+
 static bool selected(const struct test *test, const char *selection)
 {
 	if (strcmp(selection, "quick") == 0)
@@ -241,8 +246,8 @@ unsigned int test_count(const char *selection)
 {
 	unsigned int count = 0;
 
-	for (const struct test *test = __tests_start; test < __tests_end; test++)
-		count += selected(test, selection);
+	for (size_t i = 0; i < nr_tests(); i++)
+		count += selected(&__tests_start[i], selection);
 	return count;
 }
 
@@ -250,9 +255,9 @@ static void run_selected(const char *selection, struct test_totals *totals)
 {
 	unsigned int number = 0;
 
-	for (const struct test *test = __tests_start; test < __tests_end; test++) {
-		if (selected(test, selection))
-			run_one(test, ++number, totals);
+	for (size_t i = 0; i < nr_tests(); i++) {
+		if (selected(&__tests_start[i], selection))
+			run_one(&__tests_start[i], ++number, totals);
 	}
 }
 

@@ -30,10 +30,10 @@ struct test {
 	unsigned int flags;
 };
 
-#define TEST(test_name, test_flags_)                                                               \
-	static void test_name(struct test_run *t);                                                 \
-	static const struct test test_entry_##test_name __used __section(".tests")                 \
-		__aligned(8) = {.name = #test_name, .fn = test_name, .flags = (test_flags_)};      \
+#define TEST(test_name, test_flags_)                                                          \
+	static void test_name(struct test_run *t);                                            \
+	static const struct test test_entry_##test_name __used __section(".tests")            \
+		__aligned(8) = {.name = #test_name, .fn = test_name, .flags = (test_flags_)}; \
 	static void test_name(struct test_run *t __unused)
 
 /* Records a failure with a message and goes on. */
@@ -42,25 +42,25 @@ void test_fail(struct test_run *t, const char *file, int line, const char *fmt, 
 void test_skip(struct test_run *t, const char *reason);
 bool test_failed(const struct test_run *t);
 
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond))                                                                       \
-			test_fail(t, __FILE__, __LINE__, "expected %s", #cond);                    \
+#define EXPECT(cond)                                                            \
+	do {                                                                    \
+		if (!(cond))                                                    \
+			test_fail(t, __FILE__, __LINE__, "expected %s", #cond); \
 	} while (0)
-#define EXPECT_EQ(got, want)                                                                       \
-	do {                                                                                       \
-		uint64_t got_ = (uint64_t)(got), want_ = (uint64_t)(want);                         \
-		if (got_ != want_)                                                                 \
-			test_fail(t, __FILE__, __LINE__, "%s: got %lu (0x%lx), want %lu (0x%lx)",  \
-				  #got, got_, got_, want_, want_);                                 \
+#define EXPECT_EQ(got, want)                                                                      \
+	do {                                                                                      \
+		uint64_t got_ = (uint64_t)(got), want_ = (uint64_t)(want);                        \
+		if (got_ != want_)                                                                \
+			test_fail(t, __FILE__, __LINE__, "%s: got %lu (0x%lx), want %lu (0x%lx)", \
+				  #got, got_, got_, want_, want_);                                \
 	} while (0)
 /* As EXPECT, but leaves the test function. */
-#define REQUIRE(cond)                                                                              \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			test_fail(t, __FILE__, __LINE__, "required %s", #cond);                    \
-			return;                                                                    \
-		}                                                                                  \
+#define REQUIRE(cond)                                                           \
+	do {                                                                    \
+		if (!(cond)) {                                                  \
+			test_fail(t, __FILE__, __LINE__, "required %s", #cond); \
+			return;                                                 \
+		}                                                               \
 	} while (0)
 
 struct test_totals {

@@ -10,8 +10,11 @@ struct wait_queue {
 	struct list_node waiters;
 };
 
-#define WAIT_QUEUE_INIT(name)                                                                      \
-	{ .lock = SPINLOCK_INIT("wait queue", LOCK_CLASS_WAIT), .waiters = LIST_INIT((name).waiters) }
+#define WAIT_QUEUE_INIT(name)                                         \
+	{                                                             \
+		.lock = SPINLOCK_INIT("wait queue", LOCK_CLASS_WAIT), \
+		.waiters = LIST_INIT((name).waiters)                  \
+	}
 
 void wait_queue_init(struct wait_queue *queue);
 /* Wakes one waiter, all waiters. Any context but NMI; no lock above LOCK_CLASS_WAIT held. */
@@ -33,15 +36,15 @@ bool wait_sleep(struct wait_entry *entry, unsigned int timeout_ms);
 void wait_finish(struct wait_queue *queue, struct wait_entry *entry);
 
 /* Sleeps until cond is true; looks again after each wake. Sleeping context. */
-#define wait_event(queue, cond)                                                                    \
-	do {                                                                                       \
-		struct wait_entry entry_;                                                          \
-		for (;;) {                                                                         \
-			wait_prepare(queue, &entry_);                                              \
-			if (cond)                                                                  \
-				break;                                                             \
-			wait_sleep(&entry_, 0);                                                    \
-			wait_finish(queue, &entry_);                                               \
-		}                                                                                  \
-		wait_finish(queue, &entry_);                                                       \
+#define wait_event(queue, cond)                       \
+	do {                                          \
+		struct wait_entry entry_;             \
+		for (;;) {                            \
+			wait_prepare(queue, &entry_); \
+			if (cond)                     \
+				break;                \
+			wait_sleep(&entry_, 0);       \
+			wait_finish(queue, &entry_);  \
+		}                                     \
+		wait_finish(queue, &entry_);          \
 	} while (0)

@@ -12,7 +12,10 @@ struct work {
 	bool running;
 };
 
-#define WORK_INIT(name, function) { .node = LIST_INIT((name).node), .fn = (function) }
+#define WORK_INIT(name, function)                                \
+	{                                                        \
+		.node = LIST_INIT((name).node), .fn = (function) \
+	}
 
 /* Starts the worker thread. Work queued before it stands waits for it. */
 void workqueue_init(void);

@@ -102,7 +102,7 @@ static void send_nmis(void)
 	unsigned int cpu;
 
 	for (unsigned int i = 0; i < 16; i++) {
-		for_each_online_cpu(cpu) {
+		for_each_online_cpu (cpu) {
 			if (cpu != smp_processor_id())
 				smp_send_nmi(cpu);
 		}
