@@ -9,11 +9,17 @@
 #include "kernel/compiler.h"
 
 #define MULTIBOOT2_BOOT_MAGIC 0x36d76289
-#define BOOT_MAX_REGIONS 128
-#define BOOT_MAX_MODULES 8
-#define BOOT_CMDLINE_SIZE 1024
+#define BOOT_MAX_REGIONS      128
+#define BOOT_MAX_MODULES      8
+#define BOOT_CMDLINE_SIZE     1024
 
-enum boot_region_type { REGION_USABLE = 1, REGION_RESERVED = 2, REGION_ACPI = 3, REGION_NVS = 4, REGION_BAD = 5 };
+enum boot_region_type {
+	REGION_USABLE = 1,
+	REGION_RESERVED = 2,
+	REGION_ACPI = 3,
+	REGION_NVS = 4,
+	REGION_BAD = 5
+};
 
 struct boot_region {
 	phys_addr_t start, end; /* half-open */
@@ -38,7 +44,7 @@ struct boot_info {
 extern struct boot_info boot_info;
 
 /*
- * Parses size bytes at info. Returns NULL on success, else what is wrong (a static string: "no memory
- * map tag", "tag runs past the end" …). Any context.
+ * Parses size bytes at info. Returns NULL on success, else what is wrong (a static string: "no
+ * memory map tag", "tag runs past the end" …). Any context.
  */
 const char *multiboot2_parse(const void *info, size_t size, struct boot_info *out);

@@ -60,9 +60,14 @@ static void read_boot_info(uint32_t magic, phys_addr_t info)
 /* Tells the early allocator what there is and what is in use. */
 static void add_memory(void)
 {
-	for (unsigned int i = 0; i < boot_info.nr_regions; i++)
-		if (boot_info.regions[i].type == REGION_USABLE)
-			early_add(boot_info.regions[i].start, boot_info.regions[i].end);
+	for (unsigned int i = 0; i < boot_info.nr_regions; i++) {
+		const struct boot_region *region = &boot_info.regions[i];
+
+		if (region->type == REGION_USABLE)
+			early_add(region->start, region->end);
+		else /* firmware's regions may overlap: the more careful one counts */
+			early_reserve(region->start, region->end);
+	}
 	early_reserve(0, LOW_MEMORY_END);
 	early_reserve(virt_to_phys(__image_start), virt_to_phys(__image_end));
 	for (unsigned int i = 0; i < boot_info.nr_modules; i++)

@@ -41,7 +41,8 @@ void arch_triple_fault(void)
 
 	x86_cli();
 	x86_lidt(&empty);
-	*(volatile int *)NULL = 0; /* address 0 is never mapped once the kernel's own tables are in use */
+	*(volatile int *)NULL =
+		0; /* address 0 is never mapped once the kernel's own tables are in use */
 	halt();
 }
 
