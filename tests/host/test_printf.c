@@ -153,10 +153,11 @@ static void pointers_and_symbols(void **state)
 	assert_string_equal(got, "0x9000");
 }
 
+static const char *volatile nothing;
+
 static void bad_input_is_shown_not_obeyed(void **state)
 {
 	static const char *const bad_formats[] = {"a%qb", "end%", "%"};
-	const char *volatile nothing = NULL;
 	char got[64];
 
 	(void)state;

@@ -39,10 +39,10 @@ TEST(broken_hangs_with_interrupts_off, TEST_BROKEN)
 		x86_pause();
 }
 
+static const volatile int *volatile nothing;
+
 TEST(broken_reads_null, TEST_BROKEN)
 {
-	const volatile int *volatile nothing = NULL;
-
 	EXPECT(*nothing == 0);
 }
 

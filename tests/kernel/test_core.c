@@ -340,7 +340,7 @@ TEST(core_trylock_fails_on_a_mutex_of_another_thread, TEST_QUICK)
 
 /* ---- Wait queues ---- */
 
-#define ROUNDS 100
+#define ROUNDS 50
 
 struct ball {
 	struct wait_queue queue;
