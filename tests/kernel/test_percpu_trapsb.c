@@ -592,6 +592,8 @@ TEST(percpu_U6_the_largest_request_makes_one_chunk_at_most, TEST_QUICK)
 	EXPECT(after.chunks_made - before.chunks_made <= 1);
 	warn_expect_begin();
 	EXPECT(__alloc_percpu(PCPU_MIN_UNIT_SIZE + 1, 8) == NULL);
-	EXPECT_EQ(warn_expect_end(), 1);
+	EXPECT(warn_expect_end() <= 1); /* 0: the log had enough of them in this second */
+	pcpu_stats_get(&before);
+	EXPECT_EQ(before.bad_allocs, after.bad_allocs + 1);
 	free_percpu(ptr);
 }
