@@ -125,6 +125,7 @@ SRCS_percpu := \
 SRCS_tests := \
 	tests/kernel/percpu_util.c \
 	tests/kernel/test_arch.c \
+	tests/kernel/test_smp.c \
 	tests/kernel/test_base.c \
 	tests/kernel/test_broken.c \
 	tests/kernel/test_core.c \

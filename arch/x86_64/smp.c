@@ -129,15 +129,17 @@ static void send_startups(const struct starts *starts)
 {
 	unsigned int cpu;
 
-	for_each_cpu_in(cpu, &starts->cpus) if (!cpu_online(cpu))
-		lapic_send_startup(smp_apic_id(cpu), TRAMPOLINE_PHYS >> PAGE_SHIFT);
+	for_each_cpu_in (cpu, &starts->cpus)
+		if (!cpu_online(cpu))
+			lapic_send_startup(smp_apic_id(cpu), TRAMPOLINE_PHYS >> PAGE_SHIFT);
 }
 
 static void send_all(const struct starts *starts)
 {
 	unsigned int cpu;
 
-	for_each_cpu_in(cpu, &starts->cpus) lapic_send_init(smp_apic_id(cpu));
+	for_each_cpu_in (cpu, &starts->cpus)
+		lapic_send_init(smp_apic_id(cpu));
 	time_delay_us(INIT_DELAY_US);
 	send_startups(starts);
 	time_delay_us(STARTUP_WAIT_US);
@@ -165,8 +167,7 @@ static void give_up_missing(const struct starts *starts)
 {
 	unsigned int cpu;
 
-	for_each_cpu_in(cpu, &starts->cpus)
-	{
+	for_each_cpu_in (cpu, &starts->cpus) {
 		if (!change_state(cpu, STARTING, GIVEN_UP))
 			continue;
 		log_error("cpu%u (APIC id %u) did not come online in %lu s: it stays offline", cpu,
