@@ -6,7 +6,6 @@
  */
 #include "mm/vmalloc.h"
 
-#include "arch/x86_64/smp.h"
 #include "kernel/errno.h"
 #include "kernel/panic.h"
 #include "kernel/string.h"
@@ -56,8 +55,7 @@ void vm_unmap_pages(uintptr_t va, size_t n)
 
 void vm_flush(uintptr_t start, uintptr_t end)
 {
-	tlb_flush_range(start, end);
-	paging_free_tables(start, end);
+	paging_flush(start, end);
 }
 
 /* ---- vmalloc ---- */

@@ -8,7 +8,7 @@
  * Only leaves decide on protection; entries that point at tables allow everything. The vmalloc
  * area's level-4 entries are made once, so no later change ever touches the top table, and no CPU
  * can miss one. Tables made before the page allocator stands are never freed; the others carry in
- * struct page the number of entries in use, and paging_free_tables takes the empty ones.
+ * struct page the number of entries in use, and paging_flush takes the empty ones.
  * Source: Intel SDM vol. 3 sections 4.5 (4-level paging), 4.10 (caches and their invalidation).
  */
 #include "arch/x86_64/paging.h"
@@ -197,7 +197,7 @@ static void table_unlink_if_empty(uintptr_t va, unsigned int level, struct list_
  * CPUs cache entries that point at tables, so a table may be used by a walk until the next flush
  * even though nothing was mapped by it: it is unlinked, flushed, then freed.
  */
-void paging_free_tables(uintptr_t start, uintptr_t end)
+void paging_flush(uintptr_t start, uintptr_t end)
 {
 	struct list_node unlinked = LIST_INIT(unlinked);
 	struct page *page, *next;
@@ -209,8 +209,6 @@ void paging_free_tables(uintptr_t start, uintptr_t end)
 		table_unlink_if_empty(va, 3, &unlinked);
 	}
 	spin_unlock_irqrestore(&paging_lock, flags);
-	if (list_empty(&unlinked))
-		return;
 	tlb_flush_range(start, end);
 	list_for_each_entry_safe (page, next, &unlinked, node) {
 		list_del(&page->node);
@@ -232,7 +230,7 @@ static unsigned int leaf_prot(uint64_t leaf)
 	return prot;
 }
 
-/* With interrupts off: paging_free_tables flushes this CPU before it frees a table, so a table that the
+/* With interrupts off: paging_flush flushes this CPU before it frees a table, so a table that the
  * walk has reached stays until the walk is over. */
 static phys_addr_t lookup_pinned(uintptr_t va, unsigned int *prot)
 {

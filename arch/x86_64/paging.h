@@ -37,12 +37,11 @@ void paging_drop_identity(void);
  */
 int paging_map(uintptr_t va, phys_addr_t pa, unsigned int prot);
 /* Removes the mapping of one page; returns the physical page that was there or PHYS_NONE. Page
- * tables left empty stay until paging_free_tables. The caller flushes, then frees. */
+ * tables left empty stay until paging_flush. The caller flushes, then frees. */
 phys_addr_t paging_unmap(uintptr_t va);
-/* Frees the page tables under [start, end) that hold no entry. Only after a flush of that range on
- * every CPU; flushes it once more if there were any, since CPUs cache pointers to tables too.
- * Context as for tlb_flush_range. */
-void paging_free_tables(uintptr_t start, uintptr_t end);
+/* Flushes [start, end) on every CPU and frees the page tables there that hold no entry any more; when
+ * it returns, no CPU uses what was unmapped there before. Context as for tlb_flush_range. */
+void paging_flush(uintptr_t start, uintptr_t end);
 /* Makes the page tables for [start, end) from mm/early.h, so that paging_map never allocates there.
  * Only before the page allocator is up. */
 void paging_populate_early(uintptr_t start, uintptr_t end);

@@ -16,7 +16,6 @@
 #include <cmocka.h>
 
 #include "arch/x86_64/acpi.h"
-#include "arch/x86_64/smp.h"
 #include "kernel/errno.h"
 #include "mm/early.h"
 #include "mm/kmalloc.h"
@@ -97,7 +96,7 @@ phys_addr_t paging_lookup(uintptr_t va, unsigned int *prot)
 	return mapped[n] != 0 ? mapped[n] : PHYS_NONE;
 }
 
-void tlb_flush_range(uintptr_t start, uintptr_t end)
+static void flush_tlbs(uintptr_t start, uintptr_t end)
 {
 	assert_int_equal(host_locks_held(), 0);
 	assert_true(start < end);
@@ -112,8 +111,9 @@ void tlb_flush_range(uintptr_t start, uintptr_t end)
 	}
 }
 
-void paging_free_tables(uintptr_t start, uintptr_t end)
+void paging_flush(uintptr_t start, uintptr_t end)
 {
+	flush_tlbs(start, end);
 	for (size_t i = vpage(start) / 512; i <= vpage(end - 1) / 512; i++) {
 		if (tables[i] == NULL || tables[i]->entries > 0)
 			continue;
