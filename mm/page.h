@@ -29,7 +29,7 @@ struct page {
 	uint8_t poisoned : 1;	/* free and filled with PAGE_POISON (test builds) */
 	uint8_t node_id;	/* memory node */
 	uint32_t entries;	/* page tables: entries in use. heap: its own */
-	unsigned long heap_map;	/* heap: objects in use, a bit each */
+	unsigned long heap_map; /* heap: objects in use, a bit each. page tables: their own */
 };
 
 #define PAGE_MAX_ORDER 10 /* blocks of up to 2^10 pages */

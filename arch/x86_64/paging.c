@@ -24,6 +24,9 @@
 
 uint64_t *paging_root;
 
+/* (paging_lock) Tables that paging_flush unlinked and has not freed: heap_map is their table_key,
+ * entries the number of the flush. */
+static struct list_node dying_tables = LIST_INIT(dying_tables);
 static struct spinlock paging_lock = SPINLOCK_INIT("page tables", LOCK_CLASS_PAGING);
 
 uint64_t paging_leaf_bits(unsigned int prot)
@@ -85,41 +88,64 @@ static void entry_clear(uint64_t *entry)
 		page->entries--;
 }
 
-static struct page *table_alloc(void)
+/* What a table that is being taken away was linked for: the span of addresses and its entry's level. */
+static unsigned long table_key(uintptr_t va, unsigned int level)
 {
-	struct page *page = page_alloc(0, PAGE_PGTABLE);
-
-	if (page == NULL)
-		return NULL;
-	page->entries = 0;
-	memset(page_address(page), 0, PAGE_SIZE);
-	return page;
+	return ALIGN_DOWN(va, PAGING_SPAN(level)) | level;
 }
 
-static uint64_t table_entry(const struct page *page)
+static bool table_is_dying(const struct page *page)
 {
-	return page_to_phys(page) | PTE_TABLE;
+	return page->heap_map != 0;
 }
 
 /*
- * Makes the level-1 table of va, and the level-2 one above if that is missing too. Both are had
- * before either is linked, so running out changes nothing.
+ * A table to link at va's entry of that level. While paging_flush takes one away from there, CPUs may
+ * still have it cached and would not see another one: then it must be the same again.
+ */
+static struct page *table_get(uintptr_t va, unsigned int level)
+{
+	struct page *page;
+
+	list_for_each_entry (page, &dying_tables, node) {
+		if (page->heap_map == table_key(va, level))
+			return page;
+	}
+	page = page_alloc(0, PAGE_PGTABLE);
+	if (page != NULL)
+		memset(page_address(page), 0, PAGE_SIZE);
+	return page;
+}
+
+static void table_link(uint64_t *entry, struct page *page)
+{
+	if (table_is_dying(page)) {
+		list_del(&page->node);
+		page->heap_map = 0;
+	}
+	page->entries = 0;
+	entry_fill(entry, page_to_phys(page) | PTE_TABLE);
+}
+
+/*
+ * Makes the level-1 table of va, and the level-2 one above if that is missing too. Both are had before
+ * either is linked, so running out changes nothing.
  */
 static int tables_make(uintptr_t va)
 {
 	uint64_t *upper = entry_find(va, 3);
 	bool need_middle = !(*upper & PTE_PRESENT);
-	struct page *lower = table_alloc();
-	struct page *middle = lower != NULL && need_middle ? table_alloc() : NULL;
+	struct page *lower = table_get(va, 2);
+	struct page *middle = lower != NULL && need_middle ? table_get(va, 3) : NULL;
 
 	if (lower == NULL || (need_middle && middle == NULL)) {
-		if (lower != NULL)
+		if (lower != NULL && !table_is_dying(lower))
 			page_free(lower);
 		return -ENOMEM;
 	}
 	if (need_middle)
-		entry_fill(upper, table_entry(middle));
-	entry_fill(entry_find(va, 2), table_entry(lower));
+		table_link(upper, middle);
+	table_link(entry_find(va, 2), lower);
 	return 0;
 }
 
@@ -178,8 +204,9 @@ phys_addr_t paging_unmap(uintptr_t va)
 	return pa;
 }
 
-/* If the entry of that level points at a table with nothing in it: unlinks it, puts it on the list. */
-static void table_unlink_if_empty(uintptr_t va, unsigned int level, struct list_node *unlinked)
+/* If the entry of that level points at a table with nothing in it: unlinks it, to be freed by the
+ * flush of that number. */
+static void table_unlink_if_empty(uintptr_t va, unsigned int level, uint32_t flush)
 {
 	uint64_t *entry = entry_find(va, level);
 	struct page *page;
@@ -190,7 +217,44 @@ static void table_unlink_if_empty(uintptr_t va, unsigned int level, struct list_
 	if (page == NULL || page->entries != 0)
 		return;
 	entry_clear(entry);
-	list_add_back(&page->node, unlinked);
+	page->heap_map = table_key(va, level);
+	page->entries = flush;
+	list_add_back(&page->node, &dying_tables);
+}
+
+/* Takes the tables in [start, end) that have no entry out of use. Returns the number of the flush
+ * after which they can be freed. */
+static uint32_t tables_unlink(uintptr_t start, uintptr_t end)
+{
+	static uint32_t nr_flushes;
+	irqflags_t flags = spin_lock_irqsave(&paging_lock);
+	uint32_t flush = ++nr_flushes;
+
+	for (uintptr_t va = start, span; va < end; va = ALIGN_DOWN(va, span) + span) {
+		span = entry_find(va, 2) != NULL ? PAGING_SPAN(2) : PAGING_SPAN(3);
+		table_unlink_if_empty(va, 2, flush);
+		table_unlink_if_empty(va, 3, flush);
+	}
+	spin_unlock_irqrestore(&paging_lock, flags);
+	return flush;
+}
+
+/* Frees the tables that were unlinked before the flush and not linked again since. */
+static void tables_free(uint32_t flush)
+{
+	struct list_node unused = LIST_INIT(unused);
+	irqflags_t flags = spin_lock_irqsave(&paging_lock);
+	struct page *page, *next;
+
+	list_for_each_entry_safe (page, next, &dying_tables, node) {
+		if (page->entries != flush)
+			continue;
+		list_del(&page->node);
+		list_add_back(&page->node, &unused);
+	}
+	spin_unlock_irqrestore(&paging_lock, flags);
+	list_for_each_entry_safe (page, next, &unused, node)
+		page_free(page);
 }
 
 /*
@@ -199,21 +263,10 @@ static void table_unlink_if_empty(uintptr_t va, unsigned int level, struct list_
  */
 void paging_flush(uintptr_t start, uintptr_t end)
 {
-	struct list_node unlinked = LIST_INIT(unlinked);
-	struct page *page, *next;
-	irqflags_t flags = spin_lock_irqsave(&paging_lock);
+	uint32_t flush = tables_unlink(start, end);
 
-	for (uintptr_t va = start, span; va < end; va = ALIGN_DOWN(va, span) + span) {
-		span = entry_find(va, 2) != NULL ? PAGING_SPAN(2) : PAGING_SPAN(3);
-		table_unlink_if_empty(va, 2, &unlinked);
-		table_unlink_if_empty(va, 3, &unlinked);
-	}
-	spin_unlock_irqrestore(&paging_lock, flags);
 	tlb_flush_range(start, end);
-	list_for_each_entry_safe (page, next, &unlinked, node) {
-		list_del(&page->node);
-		page_free(page);
-	}
+	tables_free(flush);
 }
 
 /* PROT_ bits of a leaf. */
