@@ -147,6 +147,7 @@ SRCS_tests := \
 # Tests that run on the host. A file names what it is linked with: "links: FILE…" in a comment line,
 # and flags of its own: "flags: …".
 HOST_TESTS := \
+	tests/host/test_acpi.c \
 	tests/host/test_cmdline.c \
 	tests/host/test_early.c \
 	tests/host/test_fail.c \

@@ -132,6 +132,9 @@ void acpi_init(void)
 	error = acpi_parse_madt(table, size, &acpi_madt);
 	if (error)
 		return one_cpu(error);
+	if (acpi_madt.nr_dropped != 0)
+		log_warn("MADT: %u entries more than there is room for are not used",
+			 acpi_madt.nr_dropped);
 	table = find_table(rsdp, "SRAT", &size);
 	error = table ? acpi_parse_srat(table, size, &srat) : NULL;
 	if (error)

@@ -25,6 +25,7 @@ struct acpi_madt {
 	unsigned int nr_ioapics;
 	struct { uint8_t irq; uint32_t gsi; uint16_t flags; } overrides[ACPI_MAX_OVERRIDES];
 	unsigned int nr_overrides;
+	unsigned int nr_dropped; /* entries that found no room above */
 };
 
 /* NULL on success, else what is wrong with the table. */

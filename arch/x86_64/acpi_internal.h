@@ -9,12 +9,12 @@
 
 struct acpi_affinity {
 	uint32_t apic_id;
-	uint8_t node;
+	uint32_t node;
 };
 
 struct acpi_memory_range {
 	phys_addr_t start, end; /* half-open */
-	uint8_t node;
+	uint32_t node;
 };
 
 struct acpi_srat {

@@ -20,6 +20,10 @@ enum { SRAT_LAPIC = 0, SRAT_MEMORY = 1, SRAT_X2APIC = 2 };
 #define SRAT_ENTRIES  48
 #define ENTRY_ENABLED 1u
 
+/* Not processors but all of them, as destinations. */
+#define LAPIC_ID_ALL  0xff
+#define X2APIC_ID_ALL 0xffffffff
+
 static uint32_t read32(const uint8_t *p)
 {
 	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
@@ -56,17 +60,23 @@ const char *acpi_table_error(const void *table, size_t size, const char *signatu
 static void add_cpu(struct acpi_madt *out, uint32_t apic_id, uint32_t flags)
 {
 	for (unsigned int i = 0; i < out->nr_cpus; i++) {
-		if (out->cpus[i].apic_id == apic_id)
-			return; /* firmware may list one processor in both forms */
+		if (out->cpus[i].apic_id == apic_id) { /* firmware may list one in both forms */
+			out->cpus[i].enabled |= flags & ENTRY_ENABLED;
+			return;
+		}
 	}
 	if (out->nr_cpus < ACPI_MAX_CPUS)
 		out->cpus[out->nr_cpus++] = (struct acpi_cpu){apic_id, flags & ENTRY_ENABLED};
+	else
+		out->nr_dropped++;
 }
 
 static void add_ioapic(struct acpi_madt *out, const uint8_t *entry)
 {
-	if (out->nr_ioapics == ACPI_MAX_IOAPICS)
+	if (out->nr_ioapics == ACPI_MAX_IOAPICS) {
+		out->nr_dropped++;
 		return;
+	}
 	out->ioapics[out->nr_ioapics].address = read32(entry + 4);
 	out->ioapics[out->nr_ioapics].gsi_base = read32(entry + 8);
 	out->nr_ioapics++;
@@ -74,8 +84,10 @@ static void add_ioapic(struct acpi_madt *out, const uint8_t *entry)
 
 static void add_override(struct acpi_madt *out, const uint8_t *entry)
 {
-	if (out->nr_overrides == ACPI_MAX_OVERRIDES)
+	if (out->nr_overrides == ACPI_MAX_OVERRIDES) {
+		out->nr_dropped++;
 		return;
+	}
 	out->overrides[out->nr_overrides].irq = entry[3];
 	out->overrides[out->nr_overrides].gsi = read32(entry + 4);
 	out->overrides[out->nr_overrides].flags = (uint16_t)(entry[8] | entry[9] << 8);
@@ -85,9 +97,9 @@ static void add_override(struct acpi_madt *out, const uint8_t *entry)
 /* One MADT entry of `length` bytes; those too short for their type are passed over. */
 static void madt_entry(struct acpi_madt *out, const uint8_t *entry, size_t length)
 {
-	if (entry[0] == MADT_LAPIC && length >= 8 && entry[3] != 0xff)
+	if (entry[0] == MADT_LAPIC && length >= 8 && entry[3] != LAPIC_ID_ALL)
 		add_cpu(out, entry[3], read32(entry + 4));
-	else if (entry[0] == MADT_X2APIC && length >= 16)
+	else if (entry[0] == MADT_X2APIC && length >= 16 && read32(entry + 4) != X2APIC_ID_ALL)
 		add_cpu(out, read32(entry + 4), read32(entry + 8));
 	else if (entry[0] == MADT_IOAPIC && length >= 12)
 		add_ioapic(out, entry);
@@ -142,15 +154,17 @@ static void srat_visit(void *arg, const uint8_t *entry, size_t length)
 
 	if (entry[0] == SRAT_LAPIC && length >= 16 && (read32(entry + 4) & ENTRY_ENABLED) &&
 	    out->nr_cpus < ACPI_MAX_CPUS)
-		out->cpus[out->nr_cpus++] = (struct acpi_affinity){entry[3], entry[2]};
+		out->cpus[out->nr_cpus++] = (struct acpi_affinity){
+			entry[3], entry[2] | (read32(entry + 8) & 0xffffff00)};
 	else if (entry[0] == SRAT_X2APIC && length >= 24 && (read32(entry + 12) & ENTRY_ENABLED) &&
 		 out->nr_cpus < ACPI_MAX_CPUS)
 		out->cpus[out->nr_cpus++] =
-			(struct acpi_affinity){read32(entry + 8), (uint8_t)read32(entry + 4)};
+			(struct acpi_affinity){read32(entry + 8), read32(entry + 4)};
 	else if (entry[0] == SRAT_MEMORY && length >= 40 && (read32(entry + 28) & ENTRY_ENABLED) &&
 		 out->nr_ranges < ACPI_MAX_RANGES)
 		out->ranges[out->nr_ranges++] = (struct acpi_memory_range){
-			read64(entry + 8), read64(entry + 8) + read64(entry + 16), entry[2]};
+			read64(entry + 8), read64(entry + 8) + read64(entry + 16),
+			read32(entry + 2)};
 }
 
 const char *acpi_parse_srat(const void *table, size_t size, struct acpi_srat *out)
