@@ -276,6 +276,10 @@ test-model: $(ELF) ## the monitor against an independent model of the allocator
 $(PARTS:%=test-%): test-%:
 	@$(PYTHON) tools/testrun.py $(T_$*)
 
+soak: $(HOST_PROGRAMS) ## the host tests again, longer: 3 million operations, deeper universes
+	@HOST_OPS=3000000 HOST_DEPTH=6 HOST_MEMO_DEPTH=0 HOST_SEED=$$(date +%s) $(PYTHON) tools/testrun.py \
+		$(filter %_oracle %_universe %_fail %_threads,$(HOST_PROGRAMS))
+
 COMMA := ,
 # The files that the line "links: …" of a host test names, its flags, and what they include.
 head_line = $(shell sed -n 's,.*$(2): \(.*\) \*/.*,\1,p' $(1))
@@ -308,6 +312,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: all setup run debug gdb test $(PARTS:%=test-%) clean format lint help FORCE
+.PHONY: all setup run debug gdb test soak $(PARTS:%=test-%) clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d

@@ -297,7 +297,7 @@ bool oracle_alloc(struct oracle *o, size_t size, size_t align, bool reserved, un
 		c = try_chunk(o, o->reserved, size, align, offset) ? o->reserved : NULL;
 	} else {
 		c = search(o, size, align, offset);
-		if (c == NULL) {
+		if (c == NULL && !o->no_new_chunks) {
 			chunk_make(o);
 			c = search(o, size, align, offset);
 		}

@@ -41,6 +41,7 @@ struct oracle {
 	size_t nr_chunks;
 	struct oracle_chunk *reserved; /* NULL if there is none */
 	bool reclaim_pending;
+	bool no_new_chunks; /* set by a test: chunks cannot be made */
 	unsigned long chunks_made, chunks_freed;
 };
 
@@ -52,7 +53,7 @@ struct oracle_setup {
 
 void oracle_init(struct oracle *o, const struct oracle_setup *setup);
 void oracle_done(struct oracle *o);
-/* False: no area (reserved requests only). Else the area's chunk and offset. */
+/* False: no area (reserved requests, or with no_new_chunks). Else the area's chunk and offset. */
 bool oracle_alloc(struct oracle *o, size_t size, size_t align, bool reserved, unsigned long *chunk,
 		  size_t *offset);
 /* Frees the area that starts there; false if none does. */

@@ -106,6 +106,16 @@ static void compare_all(void)
 
 /* ---- Operations ---- */
 
+static bool chunks_forbidden; /* in the whole stream */
+
+/* From now on chunks can be made, or not. */
+static void allow_chunks(bool allowed)
+{
+	allowed = allowed && !chunks_forbidden;
+	host_faults[HOOK_RANGE].fail_all = !allowed;
+	model.no_new_chunks = !allowed;
+}
+
 /* What the stream asks for changes from epoch to epoch. */
 enum taste { MIXED, TINY, HOLES, COARSE, NR_TASTES };
 
@@ -258,8 +268,10 @@ static void run_stream(const struct host_config *config)
 	oracle_init(&model, &setup);
 	compare_all();
 	for (size_t i = 0; i < nr_ops; i++) {
-		if (i % 256 == 0)
+		if (i % 256 == 0) {
 			next_epoch();
+			allow_chunks(below(4) != 0); /* U18 */
+		}
 		operate(config->reserved > 0);
 		compare_all();
 		if (i % 8192 == 8191)
@@ -321,6 +333,12 @@ HOST_TEST(stream_no_dynamic_area)
 		.nr_cpus = 1, .style = HOST_PAGE, .unit_size = 64 << 10, .dyn_size = -2});
 }
 
+HOST_TEST(U18_stream_without_new_chunks)
+{
+	chunks_forbidden = true;
+	run_stream(&(struct host_config){.nr_cpus = 2, .style = HOST_PAGE});
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +350,7 @@ int main(void)
 		cmocka_unit_test(stream_one_cpu),
 		cmocka_unit_test(stream_only_reserved),
 		cmocka_unit_test(stream_no_dynamic_area),
+		cmocka_unit_test(U18_stream_without_new_chunks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
