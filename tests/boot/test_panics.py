@@ -1,0 +1,86 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the kernel says when a thread goes wrong: each test of tests/kernel/test_broken.c ends its boot
+with status 0x11 and the words below, the panic with all that INTERFACES section 4 asks for; and what
+several CPUs print at once comes out in whole lines. Prints TAP.
+"""
+import os
+import re
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+import machine  # noqa: E402
+import taptest  # noqa: E402
+
+LOG_LINE = re.compile(r"\[ *\d+\.\d{6}\] cpu\d+ [a-z0-9_]+: .*")
+TRACE_LINE = re.compile(r"cpu\d+ panic:   #\d+ 0x[0-9a-f]{16} \S+\+0x[0-9a-f]+/0x[0-9a-f]+$", re.M)
+
+PANICS = {
+    "broken_reads_null": "page fault: read of 0x0",
+    "broken_writes_text": "page fault: write of 0xffffffffc",
+    "broken_overflows_its_stack": "stack overflow",
+    "broken_wipes_its_stack_canary": "has written past the end of its stack",
+    "broken_takes_a_lock_twice": "spin_lock of 'broken outer' (class 0): this CPU holds it already",
+    "broken_takes_locks_in_the_wrong_order": "that is held: 'broken inner'",
+    "broken_releases_a_free_lock": "spin_unlock of 'broken outer': nobody holds it",
+    "broken_takes_a_mutex_twice": "mutex_lock of 'broken mutex': thread 'main' owns it already",
+    "broken_sleeps_with_a_lock": "or a spinlock is held",
+    "broken_holds_a_lock_for_ever": "spin_lock of 'broken outer'",
+    "broken_panics_on_every_cpu": "every CPU at once",
+}
+FAILURES = {
+    "broken_leaks_heap": "leak: heap bytes: got ",
+    "broken_leaks_page": "leak: pages of test: got 1, want 0",
+}
+
+
+def boot(selection, cpus):
+    """The console's text and QEMU's status."""
+    env = {"SMP": str(cpus), "MEM": "256M",
+           "CMDLINE": f"selftest={selection} replay=none monitor=off"}
+    with machine.Machine(machine.Options(env)) as started:
+        text, _ = started.process.communicate(timeout=100)
+        return text.decode(errors="replace").replace("\r", ""), started.process.returncode
+
+
+def check_panic(name, words):
+    text, status = boot(name, 3)
+    assert status == 35, f"status: got {status}, want 35; console: {text[-1500:]}"
+    heads = [line for line in text.splitlines() if " PANIC: " in line]
+    assert len(heads) == 1 and words in heads[0], f"got {heads}, want one with {words!r}"
+    for part in (" rip=0x", " at ", "backtrace of cpu", "end of panic: "):
+        assert part in text, f"no {part!r} in: {text[-2500:]}"
+    assert len(TRACE_LINE.findall(text)) >= 3, f"no symbolised backtrace in: {text[-2500:]}"
+    others = set(re.findall(r"panic: cpu(\d) was in thread ", text))
+    assert len(others) == 2, f"backtraces of other CPUs: got those of {others}, want 2 CPUs"
+
+
+def check_failure(name, words):
+    text, status = boot(name, 2)
+    assert status == 35, f"status: got {status}, want 35; console: {text[-1500:]}"
+    assert words in text and f"not ok 1 - {name}" in text, text[-1500:]
+
+
+def check_whole_lines():
+    text, status = boot("base_log_lines_*", 4)
+    assert status == 33, f"status: got {status}, want 33; console: {text[-1500:]}"
+    lines = text[text.index("1..1\n") + 5:text.index("ok 1 - ")].splitlines()
+    printed = [line for line in lines if re.search(
+        r"line \d of cpu\d: 0123456789 abcdefghijklmnopqrstuvwxyz end$", line)]
+    broken = [line for line in lines if not LOG_LINE.fullmatch(line) or line.count("] cpu") != 1]
+    assert len(printed) == 32, f"whole lines: got {len(printed)}, want 32"
+    assert not broken, f"lines that are not whole: {broken}"
+    return f"{len(lines)} lines"
+
+
+def cases():
+    for name, words in PANICS.items():
+        yield name, lambda name=name, words=words: check_panic(name, words)
+    for name, words in FAILURES.items():
+        yield name, lambda name=name, words=words: check_failure(name, words)
+    yield "lines_of_four_cpus_are_whole", check_whole_lines
+
+
+if __name__ == "__main__":
+    sys.exit(0 if taptest.run_cases(cases()) else 1)
