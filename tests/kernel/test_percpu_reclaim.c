@@ -20,12 +20,16 @@ static void __percpu *areas[128];
 /* ---- U4: the mutex is held until a chunk is gone ---- */
 
 static struct thread *watched;
-static unsigned int releases, without_mutex;
+static unsigned int releases, mutex_releases, without_mutex;
 
 static void watch_hook(enum port_unlock_kind kind)
 {
-	if (in_interrupt() || thread_current() != watched || kind != PORT_UNLOCKED_SPINLOCK)
+	if (in_interrupt() || thread_current() != watched)
 		return;
+	if (kind == PORT_UNLOCKED_MUTEX) {
+		mutex_releases++;
+		return;
+	}
 	releases++;
 	without_mutex += !port_mutex_held();
 }
@@ -49,6 +53,7 @@ TEST(percpu_U4_reclaim_keeps_the_mutex_until_the_pages_are_gone, TEST_QUICK)
 	n = test_fill_chunk(areas, ARRAY_SIZE(areas), BIG);
 	EXPECT(n >= 2);
 	releases = 0;
+	mutex_releases = 0;
 	without_mutex = 0;
 	/* The frees wake the worker too; whichever of the two comes first destroys the chunks. */
 	for (unsigned int i = 0; i < 20; i++) {
@@ -60,6 +65,7 @@ TEST(percpu_U4_reclaim_keeps_the_mutex_until_the_pages_are_gone, TEST_QUICK)
 		n = test_fill_chunk(areas, ARRAY_SIZE(areas), BIG);
 	}
 	EXPECT(releases >= 20 * 2);
+	EXPECT_EQ(mutex_releases, 20); /* once a run, at its end */
 	EXPECT_EQ(without_mutex, 0);
 	test_free_all(areas, n);
 	test_chunks_release();
