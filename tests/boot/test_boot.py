@@ -91,19 +91,35 @@ def check_replays(boot, output):
         assert f"events={EVENTS[name]} " in line.group(0) and CLEAN in line.group(0), line.group(0)
 
 
+def failures(boot):
+    """The failed tests of a boot's report, each with what it printed."""
+    lines = []
+    for report in boot_reports(boot):
+        for verdict, name, comments in report.results:
+            if verdict == "not ok":
+                lines += [f"not ok - {name}", *("    " + line for line in comments)]
+    return "\n".join(lines)
+
+
+def boot_reports(boot):
+    path = os.path.join(ROOT, "build", boot.variables["NAME"] + ".ktap")
+    if not os.path.exists(path):
+        return []
+    with open(path, errors="replace", encoding="ascii") as file:
+        return tap.parse(file.read())
+
+
 def run_boot(boot):
     """Runs one boot; what to add to its name. Raises AssertionError with the end of its output."""
     done = session.run(boot.stdin.encode(), limit=600, **boot.variables)
     command = " ".join(f"{key}='{value}'" for key, value in boot.variables.items())
     tail = f"\nmake run {command}\n" + "\n".join(done.stdout.splitlines()[-40:])
-    assert done.returncode == 0, done.stderr.strip() + tail
+    assert done.returncode == 0, "\n".join([done.stderr.strip(), failures(boot)]) + tail
     try:
         check_replays(boot, done.stdout)
     except AssertionError as error:
         raise AssertionError(str(error) + tail) from None
-    with open(os.path.join(ROOT, "build", boot.variables["NAME"] + ".ktap"), errors="replace",
-              encoding="ascii") as file:
-        reports = tap.parse(file.read())
+    reports = boot_reports(boot)
     counts = [sum(len(report.names(what)) for report in reports) for what in ("ok", "skip")]
     return f"{counts[0]} tests, {counts[1]} skipped"
 
