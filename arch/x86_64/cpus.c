@@ -5,7 +5,7 @@
  * The boot CPU comes first, then the MADT's enabled processors in its order, then its disabled ones;
  * the last are possible CPUs only when possible_cpus= or cpu_ids= asks for more ids than there are
  * enabled ones. Ids are 0, 1, 2 … or those of cpu_ids=, rising. An id that no processor is left for
- * is possible all the same: it has units and never comes online.
+ * is possible all the same: it has units and never comes online, and so is a disabled processor's.
  */
 #define LOG_AREA "smp"
 #include "arch/x86_64/acpi.h"
@@ -21,6 +21,7 @@ unsigned int nr_cpu_ids;
 
 DEFINE_PER_CPU_READ_MOSTLY(unsigned int, cpu_number);
 
+static struct cpumask startable; /* those with an enabled processor */
 static uint32_t apic_ids[NR_CPUS]; /* by CPU id; APIC_ID_NONE: no processor */
 
 unsigned int smp_processor_id(void)
@@ -31,6 +32,11 @@ unsigned int smp_processor_id(void)
 uint32_t smp_apic_id(unsigned int cpu)
 {
 	return cpu < NR_CPUS ? apic_ids[cpu] : APIC_ID_NONE;
+}
+
+bool smp_is_startable(unsigned int cpu)
+{
+	return bitmap_test(startable.bits, cpu);
 }
 
 unsigned int smp_cpu_of_apic(uint32_t apic_id)
@@ -162,6 +168,8 @@ void smp_enumerate(void)
 	choose_ids(&ids);
 	bitmap_for_each_set (id, ids.bits, NR_CPUS) {
 		apic_ids[id] = nr < processors.nr ? processors.apic_id[nr] : APIC_ID_NONE;
+		if (nr < processors.nr_enabled)
+			bitmap_set(startable.bits, id);
 		nr_cpu_ids = (unsigned int)id + 1;
 		nr++;
 	}

@@ -112,7 +112,7 @@ static void choose_cpus(struct starts *starts)
 		void *stack;
 
 		per_cpu(cpu_number, cpu) = cpu;
-		if (cpu_online(cpu) || smp_apic_id(cpu) == APIC_ID_NONE || starts->nr >= max)
+		if (cpu_online(cpu) || !smp_is_startable(cpu) || starts->nr >= max)
 			continue;
 		stack = starts->stacks != NULL ? vmalloc(KERNEL_STACK_SIZE, "cpu stack") : NULL;
 		if (stack == NULL) {

@@ -8,6 +8,8 @@
 
 /* The id of the processor with that APIC id; NR_CPUS if it has none. */
 unsigned int smp_cpu_of_apic(uint32_t apic_id);
+/* Whether an enabled processor stands behind the id, the boot CPU's included. */
+bool smp_is_startable(unsigned int cpu);
 /* How many CPUs maxcpus= allows to run, the boot CPU included. */
 unsigned int smp_max_online(void);
 
