@@ -137,6 +137,9 @@ SRCS_tests := \
 	tests/kernel/test_percpu_reclaim.c \
 	tests/kernel/test_percpu_smp.c \
 	tests/kernel/test_percpu_trapsa.c \
+	tests/kernel/percpu_bag.c \
+	tests/kernel/test_percpu_fail.c \
+	tests/kernel/test_percpu_watch.c \
 	tests/kernel/test_percpu_trapsb.c \
 	tests/kernel/test_replay.c \
 	tests/kernel/test_string.c \
