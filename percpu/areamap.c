@@ -150,9 +150,7 @@ static void donate_head(struct pcpu_space *space, struct cursor *at, size_t head
 }
 
 /*
-
  * Rules 3 to 7: takes the area out of the free entry at the cursor, which then stands on the area.
-
  */
 static void carve(struct pcpu_space *space, struct cursor *at, size_t head, size_t size,
 		  struct pcpu_grant *grant)

@@ -77,12 +77,14 @@ static void setup_embed(struct wish *wish)
 	embed_unit_size = (size_t)wish->unit_size;
 	embed_pages = embed_unit_size / PAGE_SIZE;
 	bytes = nr_units * embed_unit_size;
-	block = early_alloc_phys(bytes, PAGE_SIZE, PERCPU_LINK_BASE);
+	/* The product must not have overflowed when it is believed. */
+	block = PHYS_NONE;
+	if (embed_unit_size <= PERCPU_LINK_BASE / nr_units)
+		block = early_alloc_phys(bytes, PAGE_SIZE, PERCPU_LINK_BASE);
 	if (block == PHYS_NONE)
-		panic("percpu_alloc=embed: no %zu bytes in one piece below 0x%x for %u units of "
-		      "%zu: use "
-		      "percpu_alloc=page or smaller units",
-		      bytes, PERCPU_LINK_BASE, nr_units, embed_unit_size);
+		panic("percpu_alloc=embed: no memory in one piece below 0x%x for %u units of %zu "
+		      "bytes: use percpu_alloc=page or smaller units",
+		      PERCPU_LINK_BASE, nr_units, embed_unit_size);
 	embed_base = phys_to_virt(block);
 	for (unsigned int unit = 0; unit < nr_units; unit++) {
 		char *to = embed_base + unit * embed_unit_size;
