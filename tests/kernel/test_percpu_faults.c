@@ -7,6 +7,7 @@
 #include "arch/x86_64/smp.h"
 #include "kernel/printk.h"
 #include "kernel/spinlock.h"
+#include "mm/page.h"
 #include "percpu/port_kernel.h"
 #include "tests/kernel/percpu_util.h"
 
@@ -278,4 +279,72 @@ TEST(percpu_U3_a_free_that_wakes_reclaim_keeps_interrupts_off, TEST_QUICK)
 	irq_restore(flags);
 	EXPECT(irqs_enabled());
 	test_chunks_release();
+}
+
+/* ---- No memory at all ---- */
+
+#define MANY_PAGES ((size_t)1 << 18)
+
+/* Takes all blocks of an order; they are linked into list. */
+static void take_blocks(struct list_node *list, unsigned int order)
+{
+	struct page *page;
+
+	while ((page = page_alloc(order, PAGE_TEST)) != NULL)
+		list_add_back(&page->node, list);
+}
+
+static void give_back(struct list_node *list)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe (page, next, list, node) {
+		list_del(&page->node);
+		page_free(page);
+	}
+}
+
+/* Every page is taken, in blocks down to the given order; requests fail one after the other. */
+static void run_dry(struct test_run *t, unsigned int last_order)
+{
+	static void __percpu *areas[64];
+	struct list_node taken = LIST_INIT(taken);
+	struct pcpu_stats before, after;
+	size_t n = 0;
+
+	pcpu_sync();
+	pcpu_stats_get(&before);
+	for (unsigned int order = PAGE_MAX_ORDER + 1; order-- > last_order;)
+		take_blocks(&taken, order);
+	while (n < ARRAY_SIZE(areas)) {
+		areas[n] = __alloc_percpu(PCPU_MIN_UNIT_SIZE, 8);
+		if (!areas[n])
+			break;
+		test_fill(areas[n], PCPU_MIN_UNIT_SIZE, (unsigned int)n);
+		n++;
+	}
+	EXPECT(n < ARRAY_SIZE(areas));
+	pcpu_stats_get(&after);
+	EXPECT_EQ(after.alloc_failures, before.alloc_failures + 1);
+	test_expect_sound(t, "with no memory left");
+	for (size_t i = 0; i < n; i++)
+		EXPECT_EQ(test_wrong_bytes(areas[i], PCPU_MIN_UNIT_SIZE, (unsigned int)i), 0);
+	test_free_all(areas, n);
+	give_back(&taken);
+}
+
+TEST(percpu_requests_fail_cleanly_when_memory_runs_out, TEST_SLOW)
+{
+	void __percpu *ptr;
+
+	if (page_total() > MANY_PAGES) {
+		test_skip(t, "so much memory takes long to fill");
+		return;
+	}
+	run_dry(t, 0);
+	run_dry(t, 3); /* a few small blocks are left: other steps fail */
+	ptr = __alloc_percpu(PCPU_MIN_UNIT_SIZE, 8);
+	EXPECT(ptr);
+	free_percpu(ptr);
+	pcpu_sync();
 }
