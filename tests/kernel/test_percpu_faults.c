@@ -285,66 +285,76 @@ TEST(percpu_U3_a_free_that_wakes_reclaim_keeps_interrupts_off, TEST_QUICK)
 
 #define MANY_PAGES ((size_t)1 << 18)
 
-/* Takes all blocks of an order; they are linked into list. */
-static void take_blocks(struct list_node *list, unsigned int order)
+/* Takes all blocks of an order; they are put in front. */
+static void take_blocks(struct list_node *taken, unsigned int order)
 {
 	struct page *page;
 
 	while ((page = page_alloc(order, PAGE_TEST)) != NULL)
-		list_add_back(&page->node, list);
+		list_add_front(&page->node, taken);
 }
 
-static void give_back(struct list_node *list)
+/* Takes all memory: large blocks, but one of the largest as single pages, which come first. */
+static void take_all(struct list_node *taken)
 {
-	struct page *page, *next;
+	struct page *largest = page_alloc(PAGE_MAX_ORDER, PAGE_TEST);
 
-	list_for_each_entry_safe (page, next, list, node) {
-		list_del(&page->node);
-		page_free(page);
-	}
+	for (unsigned int order = PAGE_MAX_ORDER + 1; order-- > 0;)
+		take_blocks(taken, order);
+	if (largest)
+		page_free(largest);
+	take_blocks(taken, 0);
 }
 
-/* Every page is taken, in blocks down to the given order; requests fail one after the other. */
-static void run_dry(struct test_run *t, unsigned int last_order)
+/* Gives back one of the smallest blocks that are left; false if there are none. */
+static bool give_one_back(struct list_node *taken)
 {
-	static void __percpu *areas[64];
-	struct list_node taken = LIST_INIT(taken);
-	struct pcpu_stats before, after;
-	size_t n = 0;
+	struct page *page = list_first(taken, struct page, node);
 
-	pcpu_sync();
-	pcpu_stats_get(&before);
-	for (unsigned int order = PAGE_MAX_ORDER + 1; order-- > last_order;)
-		take_blocks(&taken, order);
-	while (n < ARRAY_SIZE(areas)) {
-		areas[n] = __alloc_percpu(PCPU_MIN_UNIT_SIZE, 8);
-		if (!areas[n])
-			break;
-		test_fill(areas[n], PCPU_MIN_UNIT_SIZE, (unsigned int)n);
-		n++;
-	}
-	EXPECT(n < ARRAY_SIZE(areas));
-	pcpu_stats_get(&after);
-	EXPECT_EQ(after.alloc_failures, before.alloc_failures + 1);
-	test_expect_sound(t, "with no memory left");
-	for (size_t i = 0; i < n; i++)
-		EXPECT_EQ(test_wrong_bytes(areas[i], PCPU_MIN_UNIT_SIZE, (unsigned int)i), 0);
-	test_free_all(areas, n);
-	give_back(&taken);
+	if (list_empty(taken))
+		return false;
+	list_del(&page->node);
+	page_free(page);
+	return true;
 }
 
+/* A request for as much as there may be; where it fails, nothing has changed. */
+static bool try_largest(struct test_run *t)
+{
+	size_t pages = port_pages_owned();
+	void __percpu *ptr = __alloc_percpu(PCPU_MIN_UNIT_SIZE, 8);
+
+	if (!ptr) {
+		EXPECT_EQ(port_pages_owned(), pages);
+		pcpu_sync();
+		test_expect_sound(t, "with no memory left");
+		return false;
+	}
+	EXPECT_EQ(test_nonzero_bytes(ptr, PCPU_MIN_UNIT_SIZE), 0);
+	free_percpu(ptr);
+	return true;
+}
+
+/* From no page at all upwards, page by page: the request fails at one step after the other. */
 TEST(percpu_requests_fail_cleanly_when_memory_runs_out, TEST_SLOW)
 {
-	void __percpu *ptr;
+	struct list_node taken = LIST_INIT(taken);
+	unsigned int failures = 0;
+	bool served = false;
 
 	if (page_total() > MANY_PAGES) {
 		test_skip(t, "so much memory takes long to fill");
 		return;
 	}
-	run_dry(t, 0);
-	run_dry(t, 3); /* a few small blocks are left: other steps fail */
-	ptr = __alloc_percpu(PCPU_MIN_UNIT_SIZE, 8);
-	EXPECT(ptr);
-	free_percpu(ptr);
-	pcpu_sync();
+	test_chunks_exhaust(t);
+	take_all(&taken);
+	do {
+		served = try_largest(t);
+		failures += !served;
+	} while (!served && give_one_back(&taken));
+	EXPECT(served);
+	EXPECT(failures > pcpu_nr_units);
+	while (give_one_back(&taken))
+		;
+	test_chunks_release();
 }
