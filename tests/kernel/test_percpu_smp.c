@@ -326,3 +326,42 @@ TEST(percpu_U26_scaling_is_known, TEST_SLOW)
 	}
 	EXPECT(one > 0);
 }
+
+/* ---- O16: how long interrupts stay off ---- */
+
+#define LONG_MAP 4000
+#define LIMIT_NS 5000000 /* a tick and a bit: a device would notice */
+
+/* Fills a new chunk's map, frees in no order; the longest single free, in nanoseconds. */
+static uint64_t longest_free(struct test_run *t)
+{
+	static void __percpu *areas[LONG_MAP];
+	uint64_t longest = 0;
+
+	for (size_t i = 0; i < LONG_MAP; i++)
+		areas[i] = __alloc_percpu(8, 8);
+	EXPECT_EQ(test_chunk_of(areas[0]), test_chunk_of(areas[LONG_MAP - 1]));
+	for (size_t i = 0; i < LONG_MAP; i++) {
+		size_t k = i * 631 % LONG_MAP; /* 631 and 4000 have no common factor */
+		irqflags_t flags = irq_save();
+		uint64_t start = time_ns();
+
+		free_percpu(areas[k]);
+		longest = max(longest, time_ns() - start);
+		irq_restore(flags);
+	}
+	return longest;
+}
+
+/* The best of a few rounds: the host, too, stops a CPU now and then. */
+TEST(percpu_O16_the_longest_stretch_with_interrupts_off_is_known, TEST_SLOW)
+{
+	uint64_t best = UINT64_MAX;
+
+	test_chunks_exhaust(t);
+	for (unsigned int round = 0; round < 5; round++)
+		best = min(best, longest_free(t));
+	test_diag("percpu_O16: entries=%u longest_free_ns=%lu", LONG_MAP, best);
+	EXPECT(best < LIMIT_NS);
+	test_chunks_release();
+}
