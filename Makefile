@@ -198,11 +198,11 @@ $(B)/obj/kernel/traces.S.o: $(wildcard tests/traces/*.trace)
 $(B)/linker.ld: linker.ld $(B)/flags
 	$(Q)$(CC) $(CPPFLAGS) -D__LINKER__ -E -P -x c -MMD -MP -MF $@.d -MT $@ -o $@ $<
 
+ALL_FLAGS = $(CC) $(CPPFLAGS) $(CFLAGS) $(ASFLAGS) $(HOSTCC) $(HOSTCFLAGS)
 # Changes when another compiler or other flags are used, and then everything is made anew.
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(ASFLAGS)' | cmp -s - $@ || \
-		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(ASFLAGS)' > $@
+	@echo '$(ALL_FLAGS)' | cmp -s - $@ || echo '$(ALL_FLAGS)' > $@
 
 # Two links: the first finds the addresses for the symbol table that the second puts in.
 $(ELF): $(OBJS) $(B)/linker.ld tools/ksyms.py Makefile
@@ -265,7 +265,7 @@ T_build  := tests/compile/test_compile.py
 T_model  := tests/model/test_model.py tests/model/test_bad_input.py
 
 export KERNEL_CC := $(CC) $(CPPFLAGS) $(CFLAGS)
-PARTS := host kernel gdb runner build model
+PARTS := runner kernel model gdb build host # the longest first
 
 test: $(ELF) $(HOST_PROGRAMS) ## everything that checks the project
 	@$(PYTHON) tools/testrun.py $(foreach p,$(PARTS),$(T_$(p)))
@@ -293,9 +293,9 @@ define build_host_test
 		$(filter %.c %.S,$^) -lcmocka -lpthread
 endef
 .SECONDEXPANSION:
-$(B)/host/%: tests/host/%.c $$(call head_line,tests/host/$$*.c,links)
+$(B)/host/%: tests/host/%.c $(B)/flags $$(call head_line,tests/host/$$*.c,links)
 	$(call build_host_test,address$(COMMA)undefined)
-$(B)/host-race/%: tests/host/%.c $$(call head_line,tests/host/$$*.c,links)
+$(B)/host-race/%: tests/host/%.c $(B)/flags $$(call head_line,tests/host/$$*.c,links)
 	$(call build_host_test,thread)
 -include $(wildcard $(B)/host/*.d $(B)/host-race/*.d)
 
