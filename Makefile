@@ -245,6 +245,10 @@ debug: $(ELF) ## QEMU stopped at the reset vector, gdb attached
 gdb: $(ELF) ## attaches gdb to a running `make run GDB=1`
 	$(GDBTOOL) -q -ex 'target remote $(B)/gdb.sock' $(GDBFLAGS) $(ELF)
 
+bench: $(ELF) ## benchmark tables, counted in instructions: the same on every run
+	@echo bench | SMP=1 ACCEL=tcg,thread=single QEMUEXTRA='-icount shift=0' TIMEOUT=3600 NAME=bench \
+		CMDLINE='selftest=none replay=none possible_cpus=4' $(PYTHON) tools/run.py
+
 # `make setup run` on a bare machine: nothing is built before the tools are there.
 ifneq ($(filter setup,$(MAKECMDGOALS)),)
 $(B)/flags: setup
@@ -315,6 +319,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: all setup run debug gdb test soak $(PARTS:%=test-%) clean format lint help FORCE
+.PHONY: all setup run debug gdb bench test soak $(PARTS:%=test-%) clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d
