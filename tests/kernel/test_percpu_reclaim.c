@@ -91,7 +91,7 @@ static void churn_loop(void *arg)
 	struct churn *churn = arg;
 	void __percpu *mine[3];
 
-	while (time_us() < deadline) {
+	do { /* at least once, however busy the machine is */
 		for (size_t i = 0; i < ARRAY_SIZE(mine); i++) {
 			mine[i] = __alloc_percpu(BIG, PAGE_SIZE);
 			if (mine[i])
@@ -103,7 +103,7 @@ static void churn_loop(void *arg)
 			free_percpu(mine[i]);
 		}
 		churn->rounds++;
-	}
+	} while (time_us() < deadline);
 }
 
 static void reclaim_against_populate(struct test_run *t, uint64_t us)
