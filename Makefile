@@ -113,6 +113,7 @@ SRCS_percpu := \
 	percpu/areamap.c \
 	percpu/check.c \
 	percpu/chunk.c \
+	percpu/guard.c \
 	percpu/inspect.c \
 	percpu/populate.c \
 	percpu/port_kernel.c \
@@ -138,6 +139,7 @@ SRCS_tests := \
 	tests/kernel/test_percpu_smp.c \
 	tests/kernel/test_percpu_trapsa.c \
 	tests/kernel/percpu_bag.c \
+	tests/kernel/test_percpu_guard.c \
 	tests/kernel/test_percpu_fail.c \
 	tests/kernel/test_percpu_watch.c \
 	tests/kernel/test_percpu_trapsb.c \
@@ -154,6 +156,7 @@ HOST_TESTS := \
 	tests/host/test_cmdline.c \
 	tests/host/test_early.c \
 	tests/host/test_fail.c \
+	tests/host/test_guard.c \
 	tests/host/test_interleave.c \
 	tests/host/test_kmalloc.c \
 	tests/host/test_multiboot2.c \

@@ -37,6 +37,7 @@ static void print_percpu_stats(void)
 	monitor_print("scans=%lu", stats.scans);
 	monitor_print("entries_touched=%lu", stats.entries_touched);
 	monitor_print("chunks_visited=%lu", stats.chunks_visited);
+	monitor_print("damages=%lu", stats.damages);
 }
 
 static bool run_stats(unsigned int argc __unused, char **argv __unused)

@@ -11,6 +11,7 @@
  * forgotten, since frees may have moved anything. A chunk whose books cannot grow is passed over
  *for the rest of the request. Free is the spinlock only, so it works in interrupt handlers.
  */
+#include "percpu/guard.h"
 #include "percpu/percpu_internal.h"
 
 struct request {
@@ -19,6 +20,7 @@ struct request {
 	unsigned long serial;	  /* tells this request from all others (A) */
 	struct pcpu_chunk *chunk; /* found: the chunk; books full: whose */
 	size_t book_bytes;	  /* books full: the memory that they need */
+	uintptr_t caller;	  /* of the public function */
 	struct pcpu_grant grant;
 };
 
@@ -198,19 +200,20 @@ static bool serve(struct request *req, bool *made)
 	return true;
 }
 
-static void __percpu *finish(const struct request *req, struct pcpu_result *result)
+static void __percpu *area_pointer(const struct request *req)
 {
-	uintptr_t addr = (uintptr_t)req->chunk->base + req->grant.offset;
+	return pcpu_addr_to_ptr((uintptr_t)req->chunk->base + req->grant.offset);
+}
 
-	result->error = NULL;
-	result->where = (struct pcpu_where){.what = PCPU_AREA,
-					    .chunk = req->chunk->id,
-					    .has_chunk = true,
-					    .offset = req->grant.offset,
-					    .area_offset = req->grant.offset,
-					    .area_length = req->grant.length,
-					    .populated = true};
-	return pcpu_addr_to_ptr(addr);
+static struct pcpu_where area_where(const struct pcpu_chunk *chunk, size_t offset, size_t length)
+{
+	return (struct pcpu_where){.what = PCPU_AREA,
+				   .chunk = chunk->id,
+				   .has_chunk = true,
+				   .offset = offset,
+				   .area_offset = offset,
+				   .area_length = length,
+				   .populated = true};
 }
 
 static const char illegal_size[] = "illegal size or align";
@@ -265,26 +268,6 @@ static void __percpu *alloc_failed(const struct request *req, struct pcpu_result
 	return NULL;
 }
 
-void __percpu *pcpu_try_alloc(size_t size, size_t align, bool reserved, struct pcpu_result *result)
-{
-	const char *refused = request_refused(size, align);
-	struct request req = {.size = size, .align = align};
-	bool served, made;
-
-	result->warned = false;
-	if (refused)
-		return refuse_alloc(size, align, refused, result);
-	port_mutex_lock();
-	req.reserved = reserved && pcpu_reserved_chunk;
-	served = serve(&req, &made);
-	port_mutex_unlock();
-	if (served)
-		return finish(&req, result);
-	if (made)
-		port_reclaim_schedule();
-	return alloc_failed(&req, result);
-}
-
 /* Frees the area ptr starts, and says whether that leaves surplus chunks. (L) held. */
 static bool free_locked(void __percpu *ptr, struct pcpu_result *result, bool *surplus)
 {
@@ -299,13 +282,7 @@ static bool free_locked(void __percpu *ptr, struct pcpu_result *result, bool *su
 		pcpu_counters.bad_frees++;
 		return false;
 	}
-	result->where = (struct pcpu_where){.what = PCPU_AREA,
-					    .chunk = chunk->id,
-					    .has_chunk = true,
-					    .offset = offset,
-					    .area_offset = offset,
-					    .area_length = length,
-					    .populated = true};
+	result->where = area_where(chunk, offset, length);
 	count_area(chunk, -1, length);
 	pcpu_counters.frees++;
 	pcpu_chunk_relocate(chunk);
@@ -313,25 +290,151 @@ static bool free_locked(void __percpu *ptr, struct pcpu_result *result, bool *su
 	return true;
 }
 
-void pcpu_try_free(void __percpu *ptr, struct pcpu_result *result)
+static void report_finding(const struct pcpu_finding *finding)
 {
+	if (finding->text[0] == 0)
+		return;
+	count_failure(&pcpu_counters.damages);
+	port_warn(CALLER(), "%s", finding->text);
+}
+
+/* Really frees what has waited longest, until at most `limit` bytes wait. Whether anything was. */
+static bool quarantine_shrink(size_t limit)
+{
+	struct pcpu_result result = {.warned = true};
+	bool any = false, surplus;
+
+	for (;;) {
+		struct pcpu_finding finding = {""};
+		irqflags_t flags = port_lock();
+		void __percpu *area = pcpu_guard_release(limit, &finding);
+
+		surplus = false;
+		if (area)
+			free_locked(area, &result, &surplus);
+		port_unlock(flags);
+		report_finding(&finding);
+		if (surplus)
+			port_reclaim_schedule();
+		if (!area)
+			return any;
+		any = true;
+	}
+}
+
+void pcpu_quarantine_drain(void)
+{
+	if (!pcpu_guard_on)
+		return;
+	quarantine_shrink(0);
+	port_mutex_lock();
+	pcpu_guard_bury();
+	port_mutex_unlock();
+}
+
+/* serve for a request with guards around its area. *ptr: what the caller gets. */
+static bool serve_guarded(struct request *req, bool *made, void __percpu **ptr)
+{
+	struct pcpu_guard *guard = pcpu_guard_create(req->size, req->align, req->caller);
+	bool served;
+
+	*made = false;
+	if (!guard)
+		return false;
+	req->size = guard->total;
+	served = serve(req, made) || (quarantine_shrink(0) && serve(req, made));
+	if (served)
+		*ptr = pcpu_guard_attach(guard, area_pointer(req));
+	else
+		pcpu_guard_discard(guard);
+	return served;
+}
+
+static void __percpu *alloc_for(struct request *req, struct pcpu_result *result)
+{
+	const char *refused = request_refused(req->size, req->align);
+	void __percpu *ptr = NULL;
+	bool served, made;
+
+	result->warned = false;
+	if (refused)
+		return refuse_alloc(req->size, req->align, refused, result);
+	port_mutex_lock();
+	req->reserved = req->reserved && pcpu_reserved_chunk;
+	if (pcpu_guard_on) {
+		served = serve_guarded(req, &made, &ptr);
+	} else {
+		served = serve(req, &made);
+		ptr = served ? area_pointer(req) : NULL;
+	}
+	port_mutex_unlock();
+	if (served) {
+		result->error = NULL;
+		result->where = area_where(req->chunk, req->grant.offset, req->grant.length);
+		return ptr;
+	}
+	if (made)
+		port_reclaim_schedule();
+	return alloc_failed(req, result);
+}
+
+__noinline void __percpu *pcpu_try_alloc(size_t size, size_t align, bool reserved,
+					 struct pcpu_result *result)
+{
+	struct request req = {
+		.size = size, .align = align, .reserved = reserved, .caller = CALLER()};
+
+	return alloc_for(&req, result);
+}
+
+/* free_locked with guards: the area goes into quarantine. (L) held. */
+static bool free_guarded(void __percpu *ptr, uintptr_t caller, struct pcpu_result *result,
+			 struct pcpu_finding *finding)
+{
+	bool known = pcpu_guard_free(ptr, caller, result->text, sizeof(result->text), finding);
+
+	pcpu_where_locked(ptr, &result->where);
+	if (known)
+		result->where.what = PCPU_AREA;
+	else if (result->where.what == PCPU_AREA)
+		result->where.what = PCPU_INSIDE; /* its front zone */
+	pcpu_counters.bad_frees += !known;
+	return known;
+}
+
+static void free_for(void __percpu *ptr, uintptr_t caller, struct pcpu_result *result)
+{
+	struct pcpu_finding finding = {""};
+	bool freed, surplus = false;
 	irqflags_t flags;
-	bool freed, surplus;
 
 	result->error = NULL;
 	result->warned = false;
+	result->text[0] = 0;
 	if (!ptr)
 		return;
 	flags = port_lock();
-	freed = free_locked(ptr, result, &surplus);
+	if (pcpu_guard_on)
+		freed = free_guarded(ptr, caller, result, &finding);
+	else
+		freed = free_locked(ptr, result, &surplus);
 	port_unlock(flags);
+	report_finding(&finding);
+	if (pcpu_guard_on)
+		quarantine_shrink(GUARD_QUARANTINE_BYTES);
 	if (!freed) {
 		result->error = "not the start of a live area";
 		result->warned = true;
-		pcpu_where_text(ptr, &result->where, result->text, sizeof(result->text));
+		if (result->text[0] == 0)
+			pcpu_where_text(ptr, &result->where, result->text, sizeof(result->text));
 	}
 	if (surplus)
 		port_reclaim_schedule();
+}
+
+__noinline void pcpu_try_free(void __percpu *ptr, struct pcpu_result *result)
+{
+	free_for(ptr, CALLER(), result);
 }
 
 /* At most this many warnings a second: a bad caller in a loop must not drown the log. */
@@ -375,8 +478,9 @@ static void warn_refused(uintptr_t caller, const char *what, const struct pcpu_r
 
 void __percpu *__alloc_percpu(size_t size, size_t align)
 {
+	struct request req = {.size = size, .align = align, .caller = CALLER()};
 	struct pcpu_result result;
-	void __percpu *ptr = pcpu_try_alloc(size, align, false, &result);
+	void __percpu *ptr = alloc_for(&req, &result);
 
 	if (!ptr)
 		warn_refused(CALLER(), "alloc_percpu", &result);
@@ -385,8 +489,10 @@ void __percpu *__alloc_percpu(size_t size, size_t align)
 
 void __percpu *__alloc_reserved_percpu(size_t size, size_t align)
 {
+	struct request req = {
+		.size = size, .align = align, .reserved = true, .caller = CALLER()};
 	struct pcpu_result result;
-	void __percpu *ptr = pcpu_try_alloc(size, align, true, &result);
+	void __percpu *ptr = alloc_for(&req, &result);
 
 	if (!ptr)
 		warn_refused(CALLER(), "alloc_reserved_percpu", &result);
@@ -397,7 +503,7 @@ void free_percpu(void __percpu *ptr)
 {
 	struct pcpu_result result;
 
-	pcpu_try_free(ptr, &result);
+	free_for(ptr, CALLER(), &result);
 	if (result.error)
 		warn_refused(CALLER(), "free_percpu", &result);
 }

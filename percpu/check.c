@@ -4,6 +4,7 @@
  * compares. It holds both locks over the whole check, so it sees one consistent state; for tests
  * and the monitor.
  */
+#include "percpu/guard.h"
 #include "percpu/percpu_internal.h"
 
 /* An area takes at most this many bytes more than was asked for: a tail and a neighbour's head,
@@ -174,6 +175,8 @@ bool pcpu_check(struct pcpu_check_result *out)
 	pcpu_for_each_chunk(check_chunk, &c);
 	if (out->error[0] == 0)
 		check_totals(&c);
+	if (pcpu_guard_on && out->error[0] == 0)
+		pcpu_guard_check(out->error, sizeof(out->error));
 	port_unlock(flags);
 	port_mutex_unlock();
 	return out->error[0] == 0;

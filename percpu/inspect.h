@@ -87,6 +87,7 @@ struct pcpu_stats {
 	unsigned long map_growths;
 	unsigned long reclaim_runs;
 	unsigned long scans, entries_touched; /* area map scans, entries they looked at */
+	unsigned long damages;			/* writes where none may be, found by percpu_debug */
 	unsigned long chunks_visited;	      /* chunks looked at by searches */
 };
 /* Any context but NMI. */
@@ -98,7 +99,7 @@ unsigned long pcpu_sync(void);
 
 struct pcpu_check_result {
 	unsigned long chunks, areas; /* looked at; areas in use, without static ones */
-	char error[160];	     /* "" if all invariants hold; else the first that does not */
+	char error[240];	     /* "" if all invariants hold; else the first that does not */
 };
 /* Checks every invariant of every chunk, under both locks. */
 bool pcpu_check(struct pcpu_check_result *out);

@@ -66,6 +66,13 @@ size_t pcpu_setup_first_chunk(pcpu_get_page_fn get_page, size_t static_size, siz
  * pcpu_setup_first_chunk. False for an unknown name (nothing changed). */
 bool pcpu_engine_select(const char *name);
 
+/*
+ * Turns on guards around all areas from now on: zones against overruns, poison and a quarantine against
+ * use after free, on every CPU's copy, with who allocated and who freed in every message. Costs time and
+ * memory. Before the first allocation; false (nothing changed) later.
+ */
+bool pcpu_debug_enable(void);
+
 /* Address of unit 0 of the first chunk. */
 extern char *pcpu_base_addr;
 /* Bytes from one unit to the next; 0 before set-up. */

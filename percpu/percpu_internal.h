@@ -112,6 +112,9 @@ size_t pcpu_tree_count(void);
 /* Allocates the slot lists; once, at set-up. */
 void pcpu_slots_init(void);
 
+/* ---- Quarantine of percpu_debug (alloc.c): really frees all that waits. No lock held; sleeps. ---- */
+void pcpu_quarantine_drain(void);
+
 /* ---- Pages (populate.c): (A) held, lock not; sleep. ---- */
 /* Gives pages [first, end) of every unit memory where they have none. 0, or -ENOMEM with exactly
  * the pages added here taken away again. */

@@ -92,6 +92,8 @@ void port_warn(uintptr_t caller, const char *fmt, ...) __printf(2, 3);
 void port_info(const char *fmt, ...) __printf(1, 2);
 void port_panic(const char *fmt, ...) __printf(1, 2) __noreturn;
 int port_format(char *buf, size_t size, const char *fmt, ...) __printf(3, 4); /* as snprintf */
+/* Writes the name of the code at addr to buf, or its number where names are not known. Any context. */
+void port_symbol(uintptr_t addr, char *buf, size_t size);
 uint64_t port_time_ms(void);						      /* for rate limits */
 /* Whether addr is an address that ordinary kernel pointers have (for messages only). */
 bool port_is_kernel_address(uintptr_t addr);

@@ -303,6 +303,11 @@ int port_format(char *buf, size_t size, const char *fmt, ...)
 	return length;
 }
 
+void port_symbol(uintptr_t addr, char *buf, size_t size)
+{
+	snprintf(buf, size, "%pS", (void *)addr);
+}
+
 uint64_t port_time_ms(void)
 {
 	return time_us() / 1000;

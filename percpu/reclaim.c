@@ -32,6 +32,7 @@ void pcpu_reclaim(void)
 
 unsigned long pcpu_sync(void)
 {
+	pcpu_quarantine_drain();
 	port_reclaim_wait();
 	return READ_ONCE(pcpu_counters.chunks_freed);
 }

@@ -141,4 +141,6 @@ void percpu_init(void)
 	else
 		panic("percpu_alloc=%s: no such first-chunk allocator: use embed or page", alloc);
 	arch_percpu_switch(smp_processor_id());
+	if (cmdline_flag("percpu_debug"))
+		pcpu_debug_enable();
 }

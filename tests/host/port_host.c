@@ -111,6 +111,11 @@ int port_format(char *buf, size_t size, const char *fmt, ...)
 	return length;
 }
 
+void port_symbol(uintptr_t addr, char *buf, size_t size)
+{
+	snprintf(buf, size, "0x%lx", addr);
+}
+
 uint64_t port_time_ms(void)
 {
 	return __atomic_load_n(&host_time_ms, __ATOMIC_RELAXED);

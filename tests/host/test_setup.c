@@ -3,6 +3,7 @@
 /* links: tests/host/port_host_memory.c kernel/rbtree.c */
 /* links: percpu/alloc.c percpu/areamap.c percpu/check.c percpu/chunk.c percpu/inspect.c */
 /* links: percpu/populate.c percpu/reclaim.c percpu/setup.c percpu/where.c */
+/* links: percpu/guard.c */
 /* flags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
 /*
  * The first chunk: every wrong argument panics and names itself and the layout; right ones give the

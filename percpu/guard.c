@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The guards of guard.h. Records live in a tree by pointer; freed ones also wait in a queue, oldest
+ * first. Records are heap memory, and a free may come from an interrupt handler, so the records of areas
+ * that are gone are only put aside there; the next allocation or sync gives them back.
+ */
+#include "percpu/guard.h"
+
+bool pcpu_guard_on;
+
+static struct rb_root guards;					    /* (L) by pointer */
+static struct list_node quarantine = LIST_INIT(quarantine);	    /* (L) oldest first */
+static struct list_node dead = LIST_INIT(dead);			    /* (L) records to give back */
+static size_t quarantined_bytes;				    /* (L) */
+
+bool pcpu_debug_enable(void)
+{
+	if (pcpu_counters.live_areas > 0)
+		return false;
+	pcpu_guard_on = true;
+	return true;
+}
+
+static struct pcpu_guard *guard_find(const void __percpu *ptr)
+{
+	struct rb_node *node = guards.node;
+
+	while (node) {
+		struct pcpu_guard *guard = rb_entry(node, struct pcpu_guard, node);
+
+		if (guard->ptr == ptr)
+			return guard;
+		node = (uintptr_t)ptr < (uintptr_t)guard->ptr ? node->left : node->right;
+	}
+	return NULL;
+}
+
+static void guard_insert(struct pcpu_guard *guard)
+{
+	struct rb_node **link = &guards.node, *parent = NULL;
+
+	while (*link) {
+		struct pcpu_guard *other = rb_entry(*link, struct pcpu_guard, node);
+
+		parent = *link;
+		link = (uintptr_t)guard->ptr < (uintptr_t)other->ptr ? &parent->left : &parent->right;
+	}
+	rb_insert(&guards, &guard->node, parent, link);
+}
+
+/* A CPU's copy of the byte at offset from the caller's pointer; negative ones are in the front zone. */
+static uint8_t *guard_byte(const struct pcpu_guard *guard, unsigned int unit, ssize_t offset)
+{
+	uintptr_t addr = pcpu_ptr_to_addr(guard->ptr) + unit * pcpu_unit_size;
+
+	return (uint8_t *)addr + offset;
+}
+
+static void fill(const struct pcpu_guard *guard, ssize_t from, ssize_t to, uint8_t value)
+{
+	for (unsigned int unit = 0; unit < pcpu_nr_units; unit++)
+		memset(guard_byte(guard, unit, from), value, (size_t)(to - from));
+}
+
+static void describe(const struct pcpu_guard *guard, const char *what, unsigned int unit,
+		     ssize_t offset, uint8_t want, char *buf, size_t size)
+{
+	char allocated[64], freed[64] = "nobody";
+
+	port_symbol(guard->alloc_caller, allocated, sizeof(allocated));
+	if (guard->free_caller)
+		port_symbol(guard->free_caller, freed, sizeof(freed));
+	port_format(buf, size,
+		    "%s: area 0x%lx of %zu bytes, CPU %u, byte %+zd is 0x%02x, not 0x%02x; allocated by "
+		    "%s, freed by %s",
+		    what, (uintptr_t)guard->ptr, guard->size, pcpu_cpu_of[unit], offset,
+		    *guard_byte(guard, unit, offset), want, allocated, freed);
+}
+
+/* Looks for a byte of [from, to) that is not value on some CPU; describes the first in buf. */
+static bool damaged(const struct pcpu_guard *guard, const char *what, ssize_t from, ssize_t to,
+		    uint8_t value, char *buf, size_t size)
+{
+	for (unsigned int unit = 0; unit < pcpu_nr_units; unit++) {
+		for (ssize_t offset = from; offset < to; offset++) {
+			if (*guard_byte(guard, unit, offset) == value)
+				continue;
+			describe(guard, what, unit, offset, value, buf, size);
+			return true;
+		}
+	}
+	return false;
+}
+
+static ssize_t back_end(const struct pcpu_guard *guard)
+{
+	return (ssize_t)(guard->total - guard->front);
+}
+
+static bool zones_damaged(const struct pcpu_guard *guard, char *buf, size_t size)
+{
+	return damaged(guard, "write before an area", -(ssize_t)guard->front, 0, GUARD_ZONE_BYTE, buf,
+		       size) ||
+	       damaged(guard, "write past an area", (ssize_t)guard->size, back_end(guard),
+		       GUARD_ZONE_BYTE, buf, size);
+}
+
+static bool filling_damaged(const struct pcpu_guard *guard, char *buf, size_t size)
+{
+	return damaged(guard, "write after free", 0, (ssize_t)guard->size, GUARD_FREED_BYTE, buf, size);
+}
+
+struct pcpu_guard *pcpu_guard_create(size_t size, size_t align, uintptr_t caller)
+{
+	struct pcpu_guard *guard = pcpu_mem_alloc(sizeof(*guard));
+
+	pcpu_guard_bury();
+	if (!guard)
+		return NULL;
+	guard->size = size;
+	guard->front = max(align, (size_t)GUARD_ZONE);
+	guard->total = guard->front + size + GUARD_ZONE;
+	if (guard->total > PCPU_MIN_UNIT_SIZE) { /* the largest requests have no room for zones */
+		guard->front = 0;
+		guard->total = size;
+	}
+	guard->alloc_caller = caller;
+	return guard;
+}
+
+void pcpu_guard_discard(struct pcpu_guard *guard)
+{
+	pcpu_mem_free(guard, sizeof(*guard));
+}
+
+void __percpu *pcpu_guard_attach(struct pcpu_guard *guard, void __percpu *area)
+{
+	irqflags_t flags;
+
+	guard->ptr = (void __percpu *)((uintptr_t)area + guard->front);
+	fill(guard, -(ssize_t)guard->front, 0, GUARD_ZONE_BYTE);
+	fill(guard, (ssize_t)guard->size, back_end(guard), GUARD_ZONE_BYTE);
+	flags = port_lock();
+	guard_insert(guard);
+	port_unlock(flags);
+	return guard->ptr;
+}
+
+static void describe_double_free(const struct pcpu_guard *guard, char *text, size_t size)
+{
+	char allocated[64], freed[64];
+
+	port_symbol(guard->alloc_caller, allocated, sizeof(allocated));
+	port_symbol(guard->free_caller, freed, sizeof(freed));
+	port_format(text, size,
+		    "double free: 0x%lx is already free: area of %zu bytes, allocated by %s, freed by %s",
+		    (uintptr_t)guard->ptr, guard->size, allocated, freed);
+}
+
+bool pcpu_guard_free(void __percpu *ptr, uintptr_t caller, char *text, size_t text_size,
+		     struct pcpu_finding *finding)
+{
+	struct pcpu_guard *guard = guard_find(ptr);
+
+	text[0] = 0;
+	if (!guard)
+		return false;
+	if (guard->free_caller) {
+		describe_double_free(guard, text, text_size);
+		return false;
+	}
+	guard->free_caller = caller;
+	zones_damaged(guard, finding->text, sizeof(finding->text));
+	fill(guard, 0, (ssize_t)guard->size, GUARD_FREED_BYTE);
+	list_add_back(&guard->fifo, &quarantine);
+	quarantined_bytes += guard->total;
+	return true;
+}
+
+void __percpu *pcpu_guard_release(size_t limit, struct pcpu_finding *finding)
+{
+	struct pcpu_guard *guard;
+
+	if (quarantined_bytes <= limit || list_empty(&quarantine))
+		return NULL;
+	guard = list_first(&quarantine, struct pcpu_guard, fifo);
+	filling_damaged(guard, finding->text, sizeof(finding->text));
+	quarantined_bytes -= guard->total;
+	rb_erase(&guards, &guard->node);
+	list_del(&guard->fifo);
+	list_add_back(&guard->fifo, &dead);
+	return (void __percpu *)((uintptr_t)guard->ptr - guard->front);
+}
+
+void pcpu_guard_bury(void)
+{
+	struct list_node graves = LIST_INIT(graves);
+	struct pcpu_guard *guard, *next;
+	irqflags_t flags = port_lock();
+
+	list_splice_back(&dead, &graves);
+	port_unlock(flags);
+	list_for_each_entry_safe (guard, next, &graves, fifo)
+		pcpu_mem_free(guard, sizeof(*guard));
+}
+
+void pcpu_guard_check(char *buf, size_t size)
+{
+	for (struct rb_node *node = rb_first(&guards); node; node = rb_next(node)) {
+		const struct pcpu_guard *guard = rb_entry(node, struct pcpu_guard, node);
+
+		if (zones_damaged(guard, buf, size))
+			return;
+		if (guard->free_caller && filling_damaged(guard, buf, size))
+			return;
+	}
+}

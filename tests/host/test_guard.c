@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* links: tests/host/host_test.c tests/host/host_look.c tests/host/port_host.c */
+/* links: tests/host/port_host_locks.c tests/host/port_host_memory.c kernel/rbtree.c */
+/* links: percpu/alloc.c percpu/areamap.c percpu/check.c percpu/chunk.c percpu/inspect.c */
+/* links: percpu/populate.c percpu/guard.c percpu/reclaim.c percpu/setup.c percpu/where.c */
+/* flags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
+/*
+ * percpu_debug: writes where none may be are found on every CPU's copy and told with who allocated and
+ * who freed; nothing is found where nothing is wrong.
+ */
+#include "percpu/guard.h"
+#include "tests/host/host_look.h"
+
+#define NR_CPUS_HERE 3
+
+static const struct host_config machine = {.nr_cpus = NR_CPUS_HERE, .style = HOST_PAGE};
+
+static void boot_with_guards(void)
+{
+	host_boot(&machine);
+	CHECK(pcpu_debug_enable());
+}
+
+static uint8_t *copy(void __percpu *ptr, unsigned int cpu)
+{
+	return per_cpu_ptr((uint8_t __percpu *)ptr, cpu);
+}
+
+/* Writes one byte at offset on one CPU, then frees and drains: that has to be found as text. */
+static void expect_found(size_t size, size_t align, ssize_t offset, unsigned int cpu, bool after_free,
+			 const char *text)
+{
+	unsigned long warnings = host_warnings, damages = look_stats().damages;
+	void __percpu *ptr = host_alloc(size, align);
+	char where[32];
+
+	CHECK(ptr != NULL);
+	if (after_free)
+		host_free(ptr);
+	copy(ptr, cpu)[offset] ^= 0x55;
+	if (!after_free)
+		host_free(ptr);
+	pcpu_sync();
+	CHECK_EQ(host_warnings, warnings + 1);
+	CHECK_EQ(look_stats().damages, damages + 1);
+	CHECK_TEXT(host_warning, text);
+	snprintf(where, sizeof(where), "CPU %u, byte %+zd", cpu, offset);
+	CHECK_TEXT(host_warning, where);
+	CHECK_TEXT(host_warning, "allocated by 0x");
+	CHECK_TEXT(host_warning, "freed by 0x");
+}
+
+HOST_TEST(overruns_are_found_on_every_cpu)
+{
+	boot_with_guards();
+	for (unsigned int cpu = 0; cpu < NR_CPUS_HERE; cpu++) {
+		for (size_t size = 1; size <= 40; size += 13) {
+			expect_found(size, 8, (ssize_t)size, cpu, false, "write past an area");
+			expect_found(size, 8, (ssize_t)size + GUARD_ZONE - 1, cpu, false,
+				     "write past an area");
+			expect_found(size, 8, -1, cpu, false, "write before an area");
+			expect_found(size, 64, -64, cpu, false, "write before an area");
+		}
+	}
+	check_invariants("after overruns");
+}
+
+HOST_TEST(writes_after_free_are_found_on_every_cpu)
+{
+	boot_with_guards();
+	for (unsigned int cpu = 0; cpu < NR_CPUS_HERE; cpu++) {
+		expect_found(100, 4, 0, cpu, true, "write after free");
+		expect_found(100, 4, 99, cpu, true, "write after free");
+	}
+	check_invariants("after writes to freed areas");
+}
+
+HOST_TEST(double_free_is_told_with_both_callers)
+{
+	struct pcpu_result result;
+	void __percpu *ptr;
+
+	boot_with_guards();
+	ptr = host_alloc(24, 8);
+	host_free(ptr);
+	pcpu_try_free(ptr, &result);
+	CHECK(result.error != NULL);
+	CHECK_TEXT(result.text, "double free");
+	CHECK_TEXT(result.text, "area of 24 bytes, allocated by 0x");
+	CHECK_TEXT(result.text, "freed by 0x");
+	pcpu_sync();
+	pcpu_try_free(ptr, &result); /* not in quarantine any more */
+	CHECK(result.error != NULL);
+	CHECK_TEXT(result.text, "already free");
+	check_invariants("after a double free");
+}
+
+HOST_TEST(pointers_into_zones_are_refused)
+{
+	struct pcpu_result result;
+	void __percpu *ptr;
+
+	boot_with_guards();
+	ptr = host_alloc(24, 8);
+	for (ssize_t offset = -GUARD_ZONE; offset < 24 + GUARD_ZONE; offset++) {
+		if (offset == 0)
+			continue;
+		pcpu_try_free((void __percpu *)((uintptr_t)ptr + (size_t)offset), &result);
+		CHECK(result.error != NULL);
+		CHECK_TEXT(result.text, "inside an area");
+	}
+	host_free(ptr);
+	pcpu_sync();
+	CHECK_EQ(look_stats().live_areas, 0);
+}
+
+HOST_TEST(a_freed_area_is_not_handed_out_while_it_waits)
+{
+	void __percpu *first, *second;
+
+	boot_with_guards();
+	first = host_alloc(64, 64);
+	host_free(first);
+	second = host_alloc(64, 64);
+	CHECK(first != second);
+	CHECK_EQ(*copy(first, 1), GUARD_FREED_BYTE);
+	host_free(second);
+	pcpu_sync();
+	CHECK(host_alloc(64, 64) == first);
+}
+
+HOST_TEST(the_quarantine_is_bounded_and_gives_way_to_need)
+{
+	boot_with_guards();
+	for (int i = 0; i < 2000; i++) {
+		void __percpu *ptr = host_alloc(1000, 8);
+
+		CHECK(ptr != NULL);
+		host_free(ptr);
+		CHECK(look_stats().live_bytes <= GUARD_QUARANTINE_BYTES + 1100);
+	}
+	host_faults[HOOK_RANGE].fail_all = true; /* only what exists can serve */
+	for (int i = 0; i < 200; i++) {
+		void __percpu *ptr = host_alloc(20000, 8);
+
+		CHECK(ptr != NULL);
+		host_free(ptr);
+	}
+	host_fail_none();
+	pcpu_sync();
+	CHECK_EQ(look_stats().live_areas, 0);
+	check_invariants("after a quarantine that was full");
+}
+
+HOST_TEST(largest_requests_are_served_without_zones)
+{
+	void __percpu *ptr;
+
+	boot_with_guards();
+	ptr = host_alloc(PCPU_MIN_UNIT_SIZE, PAGE_SIZE);
+	CHECK(ptr != NULL);
+	check_filled(ptr, PCPU_MIN_UNIT_SIZE, 0, "a fresh area");
+	host_free(ptr);
+	pcpu_sync();
+	CHECK_EQ(look_stats().damages, 0);
+}
+
+HOST_TEST(random_work_finds_nothing)
+{
+	void __percpu *live[64] = {NULL};
+	size_t sizes[64];
+	uint64_t random = 5;
+
+	boot_with_guards();
+	for (int i = 0; i < 20000; i++) {
+		size_t n = host_random(&random) % ARRAY_SIZE(live);
+
+		if (live[n]) {
+			pattern_check(live[n], sizes[n], n);
+			host_free(live[n]);
+			live[n] = NULL;
+			continue;
+		}
+		sizes[n] = 1 + host_random(&random) % 700;
+		live[n] = host_alloc(sizes[n], (size_t)1 << host_random(&random) % 8);
+		CHECK(live[n] != NULL);
+		check_filled(live[n], sizes[n], 0, "a fresh area");
+		pattern_fill(live[n], sizes[n], n);
+		if (i % 500 == 0)
+			check_invariants("random work");
+	}
+	for (size_t n = 0; n < ARRAY_SIZE(live); n++)
+		host_free(live[n]);
+	pcpu_sync();
+	CHECK_EQ(look_stats().damages, 0);
+	CHECK_EQ(look_stats().live_areas, 0);
+	CHECK_EQ(look_stats().bad_frees, 0);
+}
+
+HOST_TEST(the_checker_sees_damage_before_the_free)
+{
+	struct pcpu_check_result result;
+	void __percpu *ptr;
+
+	boot_with_guards();
+	ptr = host_alloc(10, 2);
+	copy(ptr, 2)[10] = 1;
+	CHECK(!pcpu_check(&result));
+	CHECK_TEXT(result.error, "write past an area");
+	copy(ptr, 2)[10] = GUARD_ZONE_BYTE;
+	CHECK(pcpu_check(&result));
+	host_free(ptr);
+	copy(ptr, 0)[3] = 1;
+	CHECK(!pcpu_check(&result));
+	CHECK_TEXT(result.error, "write after free");
+}
+
+HOST_TEST(every_heap_failure_is_undone)
+{
+	boot_with_guards();
+	for (unsigned long n = 1; n < 20; n++) {
+		struct host_ledger before;
+		void __percpu *ptr;
+
+		pcpu_sync();
+		before = host_ledger();
+		host_fail(HOOK_HEAP, n);
+		ptr = host_alloc(60000, 8);
+		host_fail_none();
+		if (ptr) {
+			host_free(ptr);
+			pcpu_sync();
+			continue;
+		}
+		pcpu_sync();
+		CHECK(host_ledger().heap_blocks <= before.heap_blocks + 5); /* a chunk may stay */
+		check_invariants("after a failure");
+	}
+	CHECK_EQ(look_stats().live_areas, 0);
+}
+
+HOST_TEST(guards_come_before_areas_or_not_at_all)
+{
+	host_boot(&machine);
+	CHECK(host_alloc(8, 8) != NULL);
+	CHECK(!pcpu_debug_enable());
+	CHECK(!pcpu_guard_on);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(overruns_are_found_on_every_cpu),
+		cmocka_unit_test(writes_after_free_are_found_on_every_cpu),
+		cmocka_unit_test(double_free_is_told_with_both_callers),
+		cmocka_unit_test(pointers_into_zones_are_refused),
+		cmocka_unit_test(a_freed_area_is_not_handed_out_while_it_waits),
+		cmocka_unit_test(the_quarantine_is_bounded_and_gives_way_to_need),
+		cmocka_unit_test(largest_requests_are_served_without_zones),
+		cmocka_unit_test(random_work_finds_nothing),
+		cmocka_unit_test(the_checker_sees_damage_before_the_free),
+		cmocka_unit_test(every_heap_failure_is_undone),
+		cmocka_unit_test(guards_come_before_areas_or_not_at_all),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
