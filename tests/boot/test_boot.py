@@ -78,6 +78,8 @@ def others():
     yield Boot("holes_in_cpu_ids", "cpu_ids=0,2,5", 3)
     yield Boot("holes_in_cpu_ids_page", "cpu_ids=0,2,5 percpu_alloc=page", 3)
     yield Boot("dyn_20K", "percpu_dyn=20K percpu_unit=128K")
+    yield Boot("percpu_debug", "percpu_debug selftest=percpu_guard* replay=pods", 4, "check\n", ("pods",))
+    yield Boot("percpu_debug_page", "percpu_debug selftest=percpu_guard* percpu_alloc=page", 3)
     yield Boot("mem_128M", "", 2, MEM="128M")
     yield Boot("mem_5G", "", 2, MEM="5G")
     yield Boot("machine_q35", "", 4, QEMUEXTRA="-machine q35")
