@@ -13,6 +13,7 @@ import argparse
 import concurrent.futures
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -49,18 +50,37 @@ class Outcome:
                            *("    " + line for line in text.splitlines()[-15:])]
 
 
+running = []  # all that were started; each leads a process group
+
+
+def stop_all(processes):
+    """Ends programs and what they have started."""
+    for process in processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+
+
+def stopped(number, _frame):
+    stop_all(running)
+    print(f"testrun: ended by {signal.Signals(number).name}", flush=True)
+    os._exit(1)
+
+
 def run(command):
     """Runs one program to its end."""
     outcome, start = Outcome(command), time.monotonic()
     env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP", PYTHONDONTWRITEBYTECODE="1")
     try:
-        done = subprocess.run(shlex.split(command), stdin=subprocess.DEVNULL, text=True, env=env,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT,
-                              errors="replace", check=False)
-        outcome.add_reports(tap.parse(done.stdout), done.returncode, done.stdout)
+        process = subprocess.Popen(shlex.split(command), stdin=subprocess.DEVNULL, text=True, env=env,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   errors="replace", start_new_session=True)
+        running.append(process)
+        text, _ = process.communicate(timeout=LIMIT)
+        outcome.add_reports(tap.parse(text), process.returncode, text)
     except (OSError, subprocess.TimeoutExpired) as error:
         outcome.failed += 1
         outcome.notes.append(f"not ok - {command}: {error}")
+        stop_all([process for process in running if process.args == shlex.split(command)])
     outcome.seconds = time.monotonic() - start
     return outcome
 
@@ -74,6 +94,8 @@ def main():
     parser.add_argument("-j", type=int, default=os.cpu_count() or 1)
     parser.add_argument("commands", nargs="+")
     args = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stopped)
     outcomes = []
     with concurrent.futures.ThreadPoolExecutor(max_workers=min(args.j, 8)) as pool:
         jobs = [pool.submit(run, command) for command in args.commands]
