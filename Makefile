@@ -267,7 +267,7 @@ T_host   := $(HOST_PROGRAMS)
 T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
 	'tests/boot/test_boot.py 3/4' 'tests/boot/test_boot.py 4/4'
 T_gdb    := tests/gdb/test_gdb.py
-T_runner := tests/runner/test_runner.py tests/boot/test_refusals.py tests/boot/test_panics.py
+T_runner := 'tests/runner/test_runner.py [a-m]*' 'tests/runner/test_runner.py [n-z]*' tests/boot/test_refusals.py tests/boot/test_panics.py
 T_build  := tests/compile/test_compile.py
 T_model  := tests/model/test_model.py tests/model/test_bad_input.py
 
