@@ -32,10 +32,16 @@ ASFLAGS  := -g -fno-pie
 LDFLAGS  := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none
 HOSTCFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -fno-sanitize-recover=all -I.
 
+# Variants, each in a folder of its own: make SANITIZE=1 B=build/ubsan.
+SANITIZE ?= 0
+ifeq ($(SANITIZE),1) # undefined behaviour is a trap
+CFLAGS += -fsanitize=undefined -fsanitize-undefined-trap-on-error
+endif
+
 # What `make run` understands; tools/run.py reads it from the environment.
 CPUS ?= 4
 SMP  ?= $(CPUS)
-export SMP MEM CMDLINE TRACE ACCEL UEFI TIMEOUT QEMU QEMUEXTRA GDB DRY GDBFLAGS BOOTS BREAK
+export SMP MEM CMDLINE TRACE ACCEL UEFI TIMEOUT QEMU QEMUEXTRA KERNEL GDB DRY GDBFLAGS BOOTS BREAK
 
 # V=1 shows the commands.
 Q := $(if $(filter 1,$(V)),,@)
@@ -274,13 +280,21 @@ T_model  := tests/model/test_model.py tests/model/test_bad_input.py
 export KERNEL_CC := $(CC) $(CPPFLAGS) $(CFLAGS)
 PARTS := runner kernel model gdb build host # the longest first
 
-test: $(ELF) $(HOST_PROGRAMS) ## everything that checks the project
+# A variant of the kernel: build/NAME/percpu.elf. Its make shares our jobs, or has its own.
+variant = +$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(NPROC)) \
+	B=build/$(1) $(2) build/$(1)/percpu.elf
+NPROC := $(shell nproc)
+
+ubsan: ## the kernel with traps on undefined behaviour, in build/ubsan/
+	$(Q)$(call variant,ubsan,SANITIZE=1)
+
+test: $(ELF) $(HOST_PROGRAMS) ubsan ## everything that checks the project
 	@$(PYTHON) tools/testrun.py $(foreach p,$(PARTS),$(T_$(p)))
 
 test-host: $(HOST_PROGRAMS) ## unit tests on the host
-test-kernel: $(ELF) ## boots over CPUs, first-chunk allocators, sizes; replays
+test-kernel: $(ELF) ubsan ## boots over CPUs, first-chunk allocators, sizes; replays
 test-gdb: $(ELF) ## gdb attached to the kernel
-test-runner: $(ELF) ## how `make run` takes broken kernels
+test-runner: $(ELF) ubsan ## how `make run` takes broken kernels
 test-build: $(ELF) ## per-CPU accesses in the disassembly, misuse that must not compile
 test-model: $(ELF) ## the monitor against an independent model of the allocator
 $(PARTS:%=test-%): test-%:
@@ -322,6 +336,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: all setup run debug gdb bench test soak $(PARTS:%=test-%) clean format lint help FORCE
+.PHONY: all setup run debug gdb bench ubsan test soak $(PARTS:%=test-%) clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d

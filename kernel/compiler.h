@@ -32,6 +32,8 @@ typedef long ssize_t;
 #define __noinline __attribute__((noinline))
 #undef __always_inline /* the host's C library has its own */
 #define __always_inline inline __attribute__((always_inline))
+/* For functions that do on purpose what the sanitizer traps, such as reading NULL. */
+#define __undefined_on_purpose __attribute__((no_sanitize("undefined")))
 #define __must_check __attribute__((warn_unused_result))
 #define __printf(fmt, args) __attribute__((format(printf, fmt, args)))
 

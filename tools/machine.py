@@ -50,6 +50,7 @@ class Options:
         self.accel = get("ACCEL", "tcg")
         self.uefi = get("UEFI", "0") != "0"
         self.qemu = get("QEMU", "qemu-system-x86_64")
+        self.kernel = get("KERNEL", os.path.join(BUILD, "percpu.elf"))
         self.extra = shlex.split(get("QEMUEXTRA"))
         self.gdb = get("GDB", "0") != "0"
         self.stopped = get("STOPPED", "0") != "0"
@@ -181,11 +182,11 @@ def remove_stale_folders():
 
 
 def build_iso(options, iso):
-    kernel = os.path.join(BUILD, "percpu.elf")
-    if not os.path.exists(kernel):
-        raise Failure("build/percpu.elf is missing: run `make` first")
+    if not os.path.exists(options.kernel):
+        name = os.path.relpath(options.kernel, ROOT)
+        raise Failure(f"{name} is missing: run `make` first")
     try:
-        mkiso.make_iso(kernel, iso, options.cmdline, options.trace)
+        mkiso.make_iso(options.kernel, iso, options.cmdline, options.trace)
     except OSError as error:
         raise Failure(f"cannot make the ISO: {error}; `make setup` installs the tools") from error
     except subprocess.CalledProcessError as error:

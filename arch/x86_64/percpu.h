@@ -119,12 +119,13 @@ DECLARE_PER_CPU_READ_MOSTLY(uintptr_t, this_cpu_off);
 				 : "cc");                                                          \
 		was_;                                                                              \
 	})
-/* Adds val, returns the sum: the xadd is the one access, the sum is made in a register. */
+/* Adds val, returns the sum: the xadd is the one access, the sum is made in a register. It wraps
+ * around, signed types too. */
 #define this_cpu_add_return(var, val)                                                              \
 	({                                                                                         \
 		PERCPU_TYPE(&(var)) term_ = (PERCPU_TYPE(&(var)))(val), sum_ = term_;              \
 		PERCPU_ONLY(var);                                                                  \
 		__asm__ volatile(PERCPU_SITE "xadd%z1 %0, %1" : "+r"(sum_), "+m"(var) : : "cc");   \
-		(PERCPU_TYPE(&(var)))(sum_ + term_);                                               \
+		(PERCPU_TYPE(&(var)))((uint64_t)sum_ + (uint64_t)term_);                           \
 	})
 #define this_cpu_inc_return(var) this_cpu_add_return(var, 1)

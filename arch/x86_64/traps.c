@@ -14,12 +14,15 @@
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/percpu.h"
+#include "boot/sections.h"
 #include "kernel/panic.h"
 #include "kernel/printk.h"
+#include "kernel/string.h"
 #include "kernel/thread.h"
 
 enum {
 	VECTOR_NMI = 2,
+	VECTOR_INVALID_OPCODE = 6,
 	VECTOR_DOUBLE_FAULT = 8,
 	VECTOR_PROTECTION = 13,
 	NR_EXCEPTIONS = 32,
@@ -190,6 +193,24 @@ static void handle_double_fault(struct trap_frame *frame)
 		   addr, fault_describe(addr, frame->rsp));
 }
 
+/* The compiler writes ud2 into C code for one reason only: the sanitizer's trap (make SANITIZE=1),
+ * or code that is reached only by undefined behaviour that it saw coming. */
+static bool is_compiler_trap(uintptr_t rip)
+{
+	static const uint8_t ud2[] = {0x0f, 0x0b};
+
+	return rip >= (uintptr_t)__text_start && rip < (uintptr_t)__text_end &&
+	       memcmp((const void *)rip, ud2, sizeof(ud2)) == 0;
+}
+
+static void handle_invalid_opcode(struct trap_frame *frame)
+{
+	const char *what = is_compiler_trap(frame->rip) ? "undefined behaviour: the compiler's trap"
+							: exception_names[VECTOR_INVALID_OPCODE];
+
+	panic_trap(frame, "%s at %pS", what, (void *)frame->rip);
+}
+
 static void handle_nmi(struct trap_frame *frame)
 {
 	if (!panic_nmi(frame))
@@ -206,6 +227,9 @@ static void handle_exception(struct trap_frame *frame)
 		break;
 	case VECTOR_DOUBLE_FAULT:
 		handle_double_fault(frame);
+		break;
+	case VECTOR_INVALID_OPCODE:
+		handle_invalid_opcode(frame);
 		break;
 	case VECTOR_PROTECTION:
 		handle_protection_fault(frame);

@@ -82,6 +82,7 @@ def others():
     yield Boot("percpu_debug_page", "percpu_debug selftest=percpu_guard* percpu_alloc=page", 3)
     yield Boot("mem_128M", "", 2, MEM="128M")
     yield Boot("mem_5G", "", 2, MEM="5G")
+    yield Boot("traps_on_undefined_behaviour", KERNEL="build/ubsan/percpu.elf")
     yield Boot("machine_q35", "", 4, QEMUEXTRA="-machine q35")
     yield Boot("cpu_without_smap_smep_umip", "", 2, QEMUEXTRA="-cpu qemu64")
 

@@ -18,12 +18,12 @@
 
 /* ---- Protection ---- */
 
-static void write_byte(void *at)
+static void __undefined_on_purpose write_byte(void *at)
 {
 	*(volatile uint8_t *)at = 0;
 }
 
-static void __noinline read_byte(void *at)
+static void __noinline __undefined_on_purpose read_byte(void *at)
 {
 	(void)*(volatile uint8_t *)at;
 }

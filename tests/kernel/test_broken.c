@@ -46,6 +46,14 @@ TEST(broken_reads_null, TEST_BROKEN)
 	EXPECT(*nothing == 0);
 }
 
+/* Only make SANITIZE=1 sees it. */
+TEST(broken_overflows_an_int, TEST_BROKEN)
+{
+	volatile int largest = INT32_MAX;
+
+	EXPECT(largest + 1 != 0);
+}
+
 TEST(broken_writes_text, TEST_BROKEN)
 {
 	*(volatile char *)(uintptr_t)panic_at = 0;

@@ -174,7 +174,7 @@ TEST(core_thread_create_gives_all_back_when_memory_runs_out, TEST_QUICK)
 	page_fail_nth(PAGE_VMALLOC, 0);
 }
 
-static void read_byte(void *arg)
+static void __undefined_on_purpose read_byte(void *arg)
 {
 	(void)*(volatile char *)arg;
 }

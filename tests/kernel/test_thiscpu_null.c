@@ -14,51 +14,51 @@ static DEFINE_PER_CPU(uint8_t, some_byte);
 
 /* One function an operation and size, for trap_probe; arg is the per-CPU pointer's number. */
 #define DEFINE_NULL_OPS(T)                          \
-	static void null_read_##T(void *arg)        \
+	static void __undefined_on_purpose null_read_##T(void *arg) \
 	{                                           \
 		this_cpu_read(AT(T, arg));          \
 	}                                           \
-	static void null_write_##T(void *arg)       \
+	static void __undefined_on_purpose null_write_##T(void *arg) \
 	{                                           \
 		this_cpu_write(AT(T, arg), 1);      \
 	}                                           \
-	static void null_add_##T(void *arg)         \
+	static void __undefined_on_purpose null_add_##T(void *arg) \
 	{                                           \
 		this_cpu_add(AT(T, arg), 1);        \
 	}                                           \
-	static void null_sub_##T(void *arg)         \
+	static void __undefined_on_purpose null_sub_##T(void *arg) \
 	{                                           \
 		this_cpu_sub(AT(T, arg), 1);        \
 	}                                           \
-	static void null_inc_##T(void *arg)         \
+	static void __undefined_on_purpose null_inc_##T(void *arg) \
 	{                                           \
 		this_cpu_inc(AT(T, arg));           \
 	}                                           \
-	static void null_dec_##T(void *arg)         \
+	static void __undefined_on_purpose null_dec_##T(void *arg) \
 	{                                           \
 		this_cpu_dec(AT(T, arg));           \
 	}                                           \
-	static void null_and_##T(void *arg)         \
+	static void __undefined_on_purpose null_and_##T(void *arg) \
 	{                                           \
 		this_cpu_and(AT(T, arg), 1);        \
 	}                                           \
-	static void null_or_##T(void *arg)          \
+	static void __undefined_on_purpose null_or_##T(void *arg) \
 	{                                           \
 		this_cpu_or(AT(T, arg), 1);         \
 	}                                           \
-	static void null_xchg_##T(void *arg)        \
+	static void __undefined_on_purpose null_xchg_##T(void *arg) \
 	{                                           \
 		this_cpu_xchg(AT(T, arg), 1);       \
 	}                                           \
-	static void null_cmpxchg_##T(void *arg)     \
+	static void __undefined_on_purpose null_cmpxchg_##T(void *arg) \
 	{                                           \
 		this_cpu_cmpxchg(AT(T, arg), 0, 1); \
 	}                                           \
-	static void null_add_return_##T(void *arg)  \
+	static void __undefined_on_purpose null_add_return_##T(void *arg) \
 	{                                           \
 		this_cpu_add_return(AT(T, arg), 1); \
 	}                                           \
-	static void null_inc_return_##T(void *arg)  \
+	static void __undefined_on_purpose null_inc_return_##T(void *arg) \
 	{                                           \
 		this_cpu_inc_return(AT(T, arg));    \
 	}
@@ -68,12 +68,12 @@ DEFINE_NULL_OPS(uint16_t)
 DEFINE_NULL_OPS(uint32_t)
 DEFINE_NULL_OPS(uint64_t)
 
-static void null_this_cpu_ptr(void *arg)
+static void __undefined_on_purpose null_this_cpu_ptr(void *arg)
 {
 	READ_ONCE(*this_cpu_ptr((uint64_t __percpu *)(uintptr_t)arg));
 }
 
-static void null_raw_cpu_ptr(void *arg)
+static void __undefined_on_purpose null_raw_cpu_ptr(void *arg)
 {
 	WRITE_ONCE(*raw_cpu_ptr((uint64_t __percpu *)(uintptr_t)arg), 1);
 }
@@ -125,12 +125,12 @@ TEST(percpu_U25_every_accessor_on_null_faults_on_every_cpu, TEST_QUICK)
 	test_on_each_cpu(t, run_null_ops, t);
 }
 
-static void read_through(void *arg)
+static void __undefined_on_purpose read_through(void *arg)
 {
 	READ_ONCE(*(uint64_t *)arg);
 }
 
-static void write_through(void *arg)
+static void __undefined_on_purpose write_through(void *arg)
 {
 	WRITE_ONCE(*(uint64_t *)arg, 1);
 }

@@ -18,8 +18,8 @@ def environment(**variables):
     """Ours, with the variables of `make run` set to just these."""
     clean = {key: value for key, value in os.environ.items()
              if key not in ("SMP", "CPUS", "MEM", "CMDLINE", "TRACE", "ACCEL", "UEFI", "TIMEOUT",
-                            "QEMU", "QEMUEXTRA", "GDB", "STOPPED", "DRY", "NAME", "BOOTS", "BREAK",
-                            "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")}
+                            "QEMU", "QEMUEXTRA", "KERNEL", "GDB", "STOPPED", "DRY", "NAME", "BOOTS",
+                            "BREAK", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")}
     return dict(clean, **{key: str(value) for key, value in variables.items()})
 
 
