@@ -27,7 +27,7 @@ static const struct key {
 	{"maxcpus", VALUE_NUMBER, NULL},
 	{"possible_cpus", VALUE_NUMBER, NULL},
 	{"cpu_ids", VALUE_TEXT, NULL},
-	{"percpu_alloc", VALUE_CHOICE, "|embed|page|"},
+	{"percpu_alloc", VALUE_TEXT, NULL},
 	{"percpu_reserve", VALUE_SIZE, NULL},
 	{"percpu_unit", VALUE_SIZE, NULL},
 	{"percpu_dyn", VALUE_SIZE, NULL},

@@ -108,7 +108,7 @@ static void a_bad_value_warns_and_counts_as_absent(void **state)
 	static const char *const bad[] = {
 		"seed=",	 "seed=x",	  "seed=-1",
 		"seed=1K",	 "seed=12 ",	  "percpu_unit=4G",
-		"monitor=yes",	 "percpu_alloc=", "seed=18446744073709551616",
+		"monitor=yes",	 "console=",	 "seed=18446744073709551616",
 		"monitor=on|off"};
 
 	(void)state;

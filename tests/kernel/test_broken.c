@@ -14,6 +14,7 @@
 #include "mm/kmalloc.h"
 #include "mm/page.h"
 #include "mm/vmalloc.h"
+#include "percpu/percpu.h"
 
 TEST(broken_leaks_heap, TEST_BROKEN)
 {
@@ -135,6 +136,41 @@ TEST(broken_holds_a_lock_for_ever, TEST_BROKEN)
 		x86_pause();
 	spin_lock_irqsave(&outer);
 }
+
+/* ---- Per-CPU memory ---- */
+
+static DEFINE_PER_CPU(int, some_static);
+
+/* Refused with a warning, which panic_on_warn makes a panic. */
+TEST(broken_frees_a_static_variable, TEST_BROKEN)
+{
+	free_percpu(&some_static);
+}
+
+static int __percpu *volatile no_area;
+
+TEST(broken_uses_a_null_percpu_pointer, TEST_BROKEN)
+{
+	this_cpu_inc(*no_area);
+}
+
+TEST(broken_uses_a_null_percpu_pointer_of_another_cpu, TEST_BROKEN)
+{
+	unsigned int cpu, last = 0;
+
+	for_each_possible_cpu (cpu)
+		last = cpu;
+	*per_cpu_ptr(no_area, last) = 1;
+}
+
+TEST(broken_uses_a_percpu_pointer_as_an_ordinary_one, TEST_BROKEN)
+{
+	volatile uintptr_t number = (uintptr_t)&some_static;
+
+	*(volatile int *)number = 1;
+}
+
+/* ---- All CPUs ---- */
 
 static void panic_here(void *arg __unused)
 {
