@@ -14,8 +14,12 @@ need() {
 if need clang-format; then
 	clang-format --dry-run -Werror "$@" || failed=1
 fi
+# Left out: distances between linker symbols, out parameters, the deliberate null pointer of the triple
+# fault, and what cppcheck cannot parse (__seg_gs).
 if need cppcheck; then
 	cppcheck -q --error-exitcode=1 --std=c11 -I. --inline-suppr --suppress=missingIncludeSystem \
+		--suppress=comparePointers --suppress=nullPointer --suppress=internalAstError \
+		--suppress=uninitvar --suppress=ctuuninitvar \
 		"$@" || failed=1
 fi
 for script in tools/*.py tests/*/*.py; do
