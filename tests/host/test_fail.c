@@ -357,8 +357,11 @@ HOST_TEST(O6_a_hundred_failures_leave_no_hundred_chunks)
 
 	host_boot(&(struct host_config){.nr_cpus = 2});
 	fill_up();
+	host_faults[HOOK_PAGE].fail_all = true;
+	CHECK(!host_reclaim_pending);
+	CHECK(host_alloc(8, 8) == NULL);
+	CHECK(host_run_reclaim()); /* a chunk was made in vain */
 	for (unsigned int i = 0; i < 100; i++) {
-		host_faults[HOOK_PAGE].fail_all = true;
 		CHECK(!request_or_nothing(8, 8, false, "no pages"));
 		if (i == 0)
 			after_one = host_ledger();
