@@ -257,6 +257,26 @@ HOST_TEST(O1_U5_U17_O19_every_step_of_one_request)
 		run_scenario(&scenarios[i]);
 }
 
+/* One map cannot grow; another chunk, there already or new, serves the request. */
+HOST_TEST(O5_a_map_that_cannot_grow_is_passed_over)
+{
+	void __percpu *first;
+
+	host_boot(&(struct host_config){.nr_cpus = 2});
+	full_map();
+	host_fail(HOOK_HEAP, 1);
+	first = host_alloc(8, 8);
+	CHECK(host_faults[HOOK_HEAP].hit);
+	CHECK(first != NULL);
+	remember(first, 8);
+	host_fail(HOOK_HEAP, 1);
+	CHECK(request_or_nothing(8, 8, false, "a map that cannot grow"));
+	host_faults[HOOK_HEAP].fail_all = true;
+	CHECK(request_or_nothing(8, 8, false, "no map can grow"));
+	host_fail_none();
+	CHECK(request_or_nothing(8, 8, false, "all maps can grow"));
+}
+
 /* ---- A CPU without memory ---- */
 
 static unsigned int cpu_without_memory(const void *arg)
@@ -401,6 +421,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(O1_U5_U17_O19_every_step_of_one_request),
+		cmocka_unit_test(O5_a_map_that_cannot_grow_is_passed_over),
 		cmocka_unit_test(O19_U5_each_cpu_in_turn_has_no_page),
 		cmocka_unit_test(every_step_of_a_trace_embed),
 		cmocka_unit_test(every_step_of_a_trace_page_reserved),

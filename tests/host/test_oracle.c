@@ -122,10 +122,12 @@ enum taste { MIXED, TINY, HOLES, COARSE, NR_TASTES };
 
 static enum taste taste;
 static size_t grow; /* in 16 operations so many are allocations */
+static bool plugs;  /* some of them as large as can be */
 
 static void next_epoch(void)
 {
 	taste = (enum taste)below(NR_TASTES);
+	plugs = below(2) == 0;
 	grow = below(2) == 0 ? 9 + below(6) : 2 + below(6);
 }
 
@@ -220,6 +222,14 @@ static void alloc_one(size_t size, size_t align, bool reserved)
 	nr_live++;
 }
 
+/* As much as some chunk can give at once: chunks get full to the brim. */
+static size_t plug_size(void)
+{
+	size_t hint = model.nr_chunks ? model.chunks[below(model.nr_chunks)]->hint : 0;
+
+	return hint == 0 ? 1 : min(hint, PCPU_MIN_UNIT_SIZE);
+}
+
 static void operate(bool with_reserved)
 {
 	size_t dice = below(16);
@@ -230,6 +240,8 @@ static void operate(bool with_reserved)
 			oracle_reclaim(&model);
 	} else if (nr_live > 0 && (dice >= grow || nr_live == MAX_LIVE)) {
 		free_one(below(nr_live));
+	} else if (plugs && below(8) == 0) {
+		alloc_one(plug_size(), 1, false);
 	} else {
 		alloc_one(random_size(), random_align(), with_reserved && below(4) == 0);
 	}
@@ -248,6 +260,7 @@ static void drain(void)
 
 static void run_stream(const struct host_config *config)
 {
+	struct host_config machine = *config;
 	ssize_t dyn = config->dyn_size;
 	struct oracle_setup setup = {.static_size = host_static_size(),
 				     .reserved_size = config->reserved};
@@ -255,7 +268,8 @@ static void run_stream(const struct host_config *config)
 
 	random_state =
 		host_env("HOST_SEED", 1) * 0x9e3779b97f4a7c15u + config->reserved + config->nr_cpus;
-	host_boot(config);
+	machine.nr_pages = 65536; /* no request fails for want of pages */
+	host_boot(&machine);
 	setup.unit_size = pcpu_unit_size;
 	setup.immutable = config->style == HOST_EMBED;
 	setup.dyn_size = pcpu_unit_size - setup.static_size - setup.reserved_size;

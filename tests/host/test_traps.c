@@ -129,28 +129,46 @@ HOST_TEST(O18_U21_odd_sizes_freed_leave_all_bytes_free)
 	check_invariants("all free");
 }
 
-/* 2-byte holes and a hint that is too large: the failed scan moves its chunk while the list is walked. */
-HOST_TEST(O29_a_failed_scan_moves_its_chunk)
+/* Fills a new chunk to the last byte: two large areas, one of 50 bytes, and areas of 2 bytes, of which
+ * every other one is freed. Its hint says 50 and is stale: what was 50 bytes is in use again. */
+static unsigned long make_holes(void)
 {
-	static void __percpu *ptrs[3000];
-	size_t nr = 0, n;
+	static void __percpu *tiny[2742]; /* the last has 4 bytes */
+	void __percpu *fifty;
+	unsigned long id = look_chunk_of(must_alloc(30000, 4));
+
+	must_alloc(30000, 4);
+	fifty = must_alloc(50, 2);
+	for (size_t i = 0; i < ARRAY_SIZE(tiny); i++)
+		tiny[i] = must_alloc(2, 2);
+	CHECK_EQ(look_chunk(id)->free_size, 0);
+	CHECK_EQ(look_chunk(id)->slot, 0);
+	host_free(fifty);
+	CHECK_EQ(look_chunk_of(must_alloc(50, 2)), id);
+	for (size_t i = 0; i < ARRAY_SIZE(tiny); i += 2)
+		host_free(tiny[i]);
+	CHECK_EQ(look_chunk(id)->hint, 50);
+	CHECK_EQ(look_chunk(id)->slot, pcpu_slot_of(look_chunk(id)->free_size));
+	return id;
+}
+
+/* The failed scan moves its chunk while the list is walked: to slot 0, since no hole is worth a search. */
+HOST_TEST(O29_O14_a_failed_scan_moves_its_chunk)
+{
+	unsigned long holes, behind;
 
 	host_boot(&two_cpus);
 	fill_chunks();
-	/* Two chunks of areas that end two bytes before the next one's alignment. */
-	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
-		ptrs[nr++] = must_alloc(62, 64);
-	host_free(ptrs[0]);
-	host_free(ptrs[1]);
-	host_free(ptrs[nr - 1]);
-	must_alloc(100, 4);
-	must_alloc(20, 4);
-	for (size_t align = 1; align <= 4096; align *= 2)
-		must_alloc(50, align);
+	holes = make_holes();
+	host_faults[HOOK_RANGE].fail_all = true;
+	CHECK(host_alloc(50, 2) == NULL);
+	CHECK_EQ(look_chunk(holes)->slot, 0);
+	CHECK_EQ(look_chunk(holes)->hint, 2);
+	host_fail_none();
+	behind = look_chunk_of(must_alloc(50, 2));
+	CHECK(behind != holes);
+	CHECK_EQ(look_chunk_of(must_alloc(2, 2)), behind); /* slot 0 is never searched */
 	check_invariants("holes");
-	n = look_chunks();
-	for (size_t i = 0; i + 1 < n; i++)
-		CHECK(look_at[i].slot <= look_at[i + 1].slot);
 }
 
 /* A unit that is as large as the largest request, no smaller: one new chunk serves anything legal. */
@@ -272,7 +290,7 @@ int main(void)
 		cmocka_unit_test(O8_products_past_4_gib),
 		cmocka_unit_test(O13_slot_table),
 		cmocka_unit_test(O18_U21_odd_sizes_freed_leave_all_bytes_free),
-		cmocka_unit_test(O29_a_failed_scan_moves_its_chunk),
+		cmocka_unit_test(O29_O14_a_failed_scan_moves_its_chunk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
