@@ -274,7 +274,7 @@ T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
 	'tests/boot/test_boot.py 3/4' 'tests/boot/test_boot.py 4/4'
 T_gdb    := tests/gdb/test_gdb.py
 T_runner := 'tests/runner/test_runner.py [a-m]*' 'tests/runner/test_runner.py [n-z]*' tests/boot/test_refusals.py tests/boot/test_panics.py
-T_build  := tests/compile/test_compile.py
+T_build  := tests/compile/test_compile.py tests/compile/test_port.py
 T_model  := tests/model/test_model.py tests/model/test_bad_input.py
 
 export KERNEL_CC := $(CC) $(CPPFLAGS) $(CFLAGS)
@@ -295,7 +295,7 @@ test-host: $(HOST_PROGRAMS) ## unit tests on the host
 test-kernel: $(ELF) ubsan ## boots over CPUs, first-chunk allocators, sizes; replays
 test-gdb: $(ELF) ## gdb attached to the kernel
 test-runner: $(ELF) ubsan ## how `make run` takes broken kernels
-test-build: $(ELF) ## per-CPU accesses in the disassembly, misuse that must not compile
+test-build: $(ELF) ## per-CPU accesses in the disassembly, misuse that must not compile, the port
 test-model: $(ELF) ## the monitor against an independent model of the allocator
 $(PARTS:%=test-%): test-%:
 	@$(PYTHON) tools/testrun.py $(T_$*)

@@ -10,8 +10,7 @@
  *	this_cpu_add(s->bytes, n);
  *	free_percpu(s);
  *
- * Static definitions and this_cpu_ accessors: arch/x86_64/percpu.h, which the port header brings
- *in.
+ * Static definitions and this_cpu_ accessors are the machine's: percpu/port_arch.h brings them in.
  */
 #pragma once
 
