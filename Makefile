@@ -185,7 +185,8 @@ HOST_RACE_TESTS := \
 	tests/host/test_threads.c
 
 SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRCS_tests)
-C_FILES = $(filter %.c,$(SRCS)) $(HOST_TESTS) $(wildcard */*.h */*/*.h)
+C_FILES = $(filter %.c,$(SRCS)) $(HOST_TESTS) $(wildcard tests/port_minimal/*.c */*.h */*/*.h \
+	tests/port_minimal/*/*.h)
 OBJS := $(SRCS:%=$(B)/obj/%.o)
 
 # ---- The kernel -----------------------------------------------------------------------------------
@@ -266,7 +267,7 @@ endif
 # ---- Tests ----------------------------------------------------------------------------------------
 # Each part is programs that print TAP; tools/testrun.py adds them up.
 
-HOST_PROGRAMS := $(HOST_TESTS:tests/host/%.c=$(B)/host/%) \
+HOST_PROGRAMS := $(HOST_TESTS:tests/host/%.c=$(B)/host/%) $(B)/port_minimal/main \
 	$(HOST_RACE_TESTS:tests/host/%.c=$(B)/host-race/%)
 
 T_host   := $(HOST_PROGRAMS)
@@ -318,7 +319,9 @@ $(B)/host/%: tests/host/%.c $(B)/flags $$(call head_line,tests/host/$$*.c,links)
 	$(call build_host_test,address$(COMMA)undefined)
 $(B)/host-race/%: tests/host/%.c $(B)/flags $$(call head_line,tests/host/$$*.c,links)
 	$(call build_host_test,thread)
--include $(wildcard $(B)/host/*.d $(B)/host-race/*.d)
+$(B)/port_minimal/%: tests/port_minimal/%.c $(B)/flags $$(call head_line,tests/port_minimal/$$*.c,links)
+	$(call build_host_test,address$(COMMA)undefined)
+-include $(wildcard $(B)/host/*.d $(B)/host-race/*.d $(B)/port_minimal/*.d)
 
 # ---- Housekeeping ---------------------------------------------------------------------------------
 
