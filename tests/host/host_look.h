@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Short ways for the host tests to look at chunks and counters, and to make requests that must hold. */
+/* Short ways for the host tests to look at chunks and counters, and requests that must succeed. */
 #pragma once
 
 #include "tests/host/host_test.h"
 
 #define LOOK_MAX 64
 
-/* All chunks as pcpu_inspect_chunks lists them; look_chunks fills it and returns how many there are. */
+/* All chunks as pcpu_inspect_chunks lists them; look_chunks fills it and returns how many. */
 extern struct pcpu_chunk_info look_at[LOOK_MAX];
 size_t look_chunks(void);
 /* The chunk of that number; ends the test if there is none. */

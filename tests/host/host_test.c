@@ -274,7 +274,7 @@ static void compare_chunks(const struct host_snapshot *before, const struct host
 				  free_before, free_after);
 }
 
-/* Heap bytes that are not area maps. Maps may grow for a request that then fails; nothing else may. */
+/* Heap bytes that are not area maps: a map may grow for a request that then fails, nothing else. */
 static size_t heap_without_maps(const struct host_snapshot *shot)
 {
 	size_t bytes = shot->ledger.heap_bytes;

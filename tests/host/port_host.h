@@ -61,8 +61,8 @@ unsigned int host_cpu(void);
 bool host_irqs(bool on);
 /* Runs fn(arg) as CPU cpu's interrupt handler on the calling thread. */
 void host_interrupt(unsigned int cpu, void (*fn)(void *arg), void *arg);
-/* Runs fn(arg) on the calling thread as if it were another thread, on CPU cpu, with interrupts on. It
- * must not need the mutex while the caller holds it. */
+/* Runs fn(arg) on the calling thread as if it were another thread, on CPU cpu, with interrupts on.
+ * It must not need the mutex while the caller holds it. */
 void host_run_as(unsigned int cpu, void (*fn)(void *arg), void *arg);
 /* Threads that wait for the mutex now. */
 unsigned int host_mutex_waiters(void);

@@ -10,8 +10,8 @@
  * calls the port, another CPU runs a free, an allocation or a reclaim; all pairs, every place. What
  * needs the mutex while the first CPU holds it waits on a thread of its own, as it would.
  *
- * The stage: a full first chunk; chunk X with areas of 8 bytes and, when it says so, a map that has to
- * grow; chunk Y, one area of a whole unit; two or more wholly free chunks when reclaim has to find some.
+ * The stage: a full first chunk; chunk X with areas of 8 bytes and, when it says so, a map that has
+ * to grow; chunk Y, one area of a whole unit; wholly free chunks when reclaim has to find some.
  */
 #include "tests/host/host_look.h"
 

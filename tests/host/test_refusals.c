@@ -6,8 +6,8 @@
 /* links: percpu/guard.c */
 /* flags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
 /*
- * Bad input and the wrong context: refused with one warning that names what it is, counted, and without
- * any change to the allocator or to the caller's locks and interrupts.
+ * Bad input and the wrong context: refused with one warning that names what it is, counted, and
+ * without any change to the allocator or to the caller's locks and interrupts.
  */
 #include "percpu/percpu_internal.h"
 #include "tests/host/host_look.h"
@@ -29,7 +29,7 @@ static void __percpu *ptr_of_address(uintptr_t addr)
 	return as_ptr(addr - (uintptr_t)pcpu_base_addr + (uintptr_t)__per_cpu_start);
 }
 
-/* Frees ptr, which has to be refused as `what` with one warning that says text, changing nothing. */
+/* Frees ptr, which has to be refused as `what` with one warning that says text; nothing changes. */
 static void refuse_free(void __percpu *ptr, enum pcpu_what what, const char *text)
 {
 	struct host_snapshot *before = host_snapshot();

@@ -6,8 +6,8 @@
 /* links: percpu/guard.c */
 /* flags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
 /*
- * Real concurrency: threads that are CPUs allocate, use and free areas, half of them areas that another
- * CPU allocated, some in signal handlers that play interrupts, beside a reclaim worker. Built with
+ * Real concurrency: threads that are CPUs allocate, use and free areas, half of them areas that
+ * another CPU allocated, some in signal handlers that play interrupts, beside a reclaim worker. Built with
  * ASan and UBSan, and once more with TSan. HOST_OPS: operations over all threads.
  */
 #define _GNU_SOURCE /* usleep */

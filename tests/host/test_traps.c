@@ -7,8 +7,8 @@
 /* flags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
 /*
  * Known defects of this design, each with the test that would have found it: placement, books,
- * CPUs and units. Pages: test_pages.c; bad input: test_refusals.c; locks: test_interleave.c; failures:
- * test_fail.c; set-up: test_setup.c.
+ * CPUs and units. Pages: test_pages.c; bad input: test_refusals.c; locks: test_interleave.c;
+ * failures: test_fail.c; set-up: test_setup.c.
  */
 #include "percpu/percpu_internal.h"
 #include "tests/host/host_look.h"
@@ -19,7 +19,7 @@ static const unsigned int holes[] = {0, 2, 5};
 
 /* ---- Books ---- */
 
-/* Old maps larger than a page are freed while 1,100 areas live; the port refuses that under the lock. */
+/* Maps larger than a page are freed while 1,100 areas live; the port refuses it under the lock. */
 HOST_TEST(U2_eleven_hundred_areas_in_one_chunk)
 {
 	static void __percpu *ptrs[1100];
@@ -129,8 +129,8 @@ HOST_TEST(O18_U21_odd_sizes_freed_leave_all_bytes_free)
 	check_invariants("all free");
 }
 
-/* Fills a new chunk to the last byte: two large areas, one of 50 bytes, and areas of 2 bytes, of which
- * every other one is freed. Its hint says 50 and is stale: what was 50 bytes is in use again. */
+/* Fills a new chunk to the last byte: two large areas, one of 50 bytes, and areas of 2 bytes, of
+ * which every other one is freed. Its hint says 50 and is stale: what was 50 bytes is in use again. */
 static unsigned long make_holes(void)
 {
 	static void __percpu *tiny[2742]; /* the last has 4 bytes */
@@ -152,7 +152,7 @@ static unsigned long make_holes(void)
 	return id;
 }
 
-/* The failed scan moves its chunk while the list is walked: to slot 0, since no hole is worth a search. */
+/* The failed scan moves its chunk to slot 0 while the list is walked: no hole is worth a search. */
 HOST_TEST(O29_O14_a_failed_scan_moves_its_chunk)
 {
 	unsigned long holes, behind;
@@ -171,7 +171,7 @@ HOST_TEST(O29_O14_a_failed_scan_moves_its_chunk)
 	check_invariants("holes");
 }
 
-/* A unit that is as large as the largest request, no smaller: one new chunk serves anything legal. */
+/* A unit as large as the largest request, no smaller: one new chunk serves anything legal. */
 HOST_TEST(U6_the_largest_request_makes_one_chunk)
 {
 	unsigned long made;
