@@ -27,7 +27,7 @@ bool host_is_set_up;
 bool host_quiet = true;
 bool host_reclaim_pending;
 unsigned long host_warnings;
-char host_warning[512];
+char host_warning[512], host_info[512];
 uint64_t host_time_ms = 1000;
 
 static unsigned int unit_of[NR_CPUS];
@@ -91,13 +91,13 @@ void port_info(const char *fmt, ...)
 {
 	va_list args;
 
-	if (host_quiet)
-		return;
+	pthread_mutex_lock(&report_mutex);
 	va_start(args, fmt);
-	fprintf(stderr, "# ");
-	vfprintf(stderr, fmt, args);
-	fprintf(stderr, "\n");
+	vsnprintf(host_info, sizeof(host_info), fmt, args);
 	va_end(args);
+	if (!host_quiet)
+		fprintf(stderr, "# %s\n", host_info);
+	pthread_mutex_unlock(&report_mutex);
 }
 
 int port_format(char *buf, size_t size, const char *fmt, ...)

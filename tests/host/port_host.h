@@ -123,6 +123,7 @@ void host_worker_stop(void);
 /* ---- Report ---- */
 extern unsigned long host_warnings; /* lines of port_warn */
 extern char host_warning[512];	    /* the last of them */
+extern char host_info[512];	    /* the last line of port_info */
 extern uint64_t host_time_ms;	    /* what port_time_ms says */
 extern bool host_quiet;		    /* port_warn and port_info do not print */
 /* Ends the process at once: no exit handlers, no leak check, but coverage counters are kept. */

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* links: tests/host/host_test.c tests/host/host_look.c tests/host/port_host.c */
+/* links: tests/host/port_host_locks.c tests/host/port_host_memory.c kernel/rbtree.c */
+/* links: percpu/alloc.c percpu/areamap.c percpu/check.c percpu/chunk.c percpu/inspect.c */
+/* links: percpu/populate.c percpu/reclaim.c percpu/setup.c percpu/where.c */
+/* links: percpu/guard.c */
+/* flags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
+/*
+ * Small points of the contract, each of which a planted defect has shown to be watched by nobody else.
+ */
+#include "percpu/percpu_internal.h"
+#include "tests/host/host_look.h"
+
+static const struct host_config two_cpus = {.nr_cpus = 2};
+
+/* A chunk whose map has no entry to spare and cannot grow is passed over: the next one serves. */
+HOST_TEST(O5_a_map_that_cannot_grow_is_passed_over)
+{
+	void __percpu *ptr, *whole;
+	unsigned long full, other;
+
+	host_boot(&two_cpus);
+	fill_chunks();
+	whole = must_alloc(PCPU_MIN_UNIT_SIZE, 8);
+	for (unsigned int i = 0; i < 14; i++)
+		ptr = must_alloc(8, 8);
+	full = look_chunk_of(ptr);
+	other = look_chunk_of(whole);
+	CHECK_EQ(look_chunk(full)->nr_entries + 1, look_chunk(full)->map_room);
+	host_free(whole);
+	host_fail(HOOK_HEAP, 1);
+	ptr = must_alloc(8, 8);
+	CHECK(host_faults[HOOK_HEAP].hit);
+	CHECK_EQ(look_chunk_of(ptr), other);
+	/* For that request only: the next one grows the map. */
+	host_fail_none();
+	host_free(ptr);
+	CHECK_EQ(look_chunk_of(must_alloc(8, 8)), full);
+	check_invariants("passed over");
+}
+
+static void __percpu *to_free;
+
+static void free_while_a_chunk_is_made(enum host_hook hook)
+{
+	if (hook != HOOK_RANGE || to_free == NULL)
+		return;
+	host_free(to_free);
+	to_free = NULL;
+}
+
+/* A chunk made in vain, while a free has left another one free, is not kept: reclaim is woken. */
+HOST_TEST(O6_a_chunk_made_in_vain_wakes_reclaim)
+{
+	host_boot(&two_cpus);
+	fill_chunks();
+	to_free = must_alloc(PCPU_MIN_UNIT_SIZE, 8);
+	host_in_hook = free_while_a_chunk_is_made;
+	host_faults[HOOK_PAGE].fail_all = true;
+	CHECK(host_alloc(8, 8) == NULL);
+	host_in_hook = NULL;
+	host_fail_none();
+	CHECK(to_free == NULL);
+	CHECK_EQ(look_chunks(), 3);
+	CHECK(host_run_reclaim());
+	CHECK_EQ(look_chunks(), 2);
+	check_invariants("made in vain");
+}
+
+static unsigned long freed_at_first_unlock;
+static bool mutex_was_unlocked;
+
+static void look_at_first_unlock(void)
+{
+	if (!mutex_was_unlocked)
+		freed_at_first_unlock = look_stats().chunks_freed;
+	mutex_was_unlocked = true;
+}
+
+/* Reclaim holds the mutex until its chunks are gone. */
+HOST_TEST(U4_reclaim_holds_the_mutex_until_all_is_gone)
+{
+	void __percpu *ptrs[4];
+
+	host_boot(&two_cpus);
+	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+		ptrs[i] = must_alloc(PCPU_MIN_UNIT_SIZE, 8);
+	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+		host_free(ptrs[i]);
+	host_after_mutex_unlock = look_at_first_unlock;
+	CHECK(host_run_reclaim());
+	host_after_mutex_unlock = NULL;
+	CHECK(mutex_was_unlocked);
+	CHECK_EQ(freed_at_first_unlock, ARRAY_SIZE(ptrs) - 1);
+}
+
+/* NULL is NULL before set-up, after it, and in text; a free of it does nothing. */
+HOST_TEST(U25_null_is_no_area)
+{
+	struct pcpu_where where;
+	struct pcpu_result result;
+	char text[80];
+
+	host_power_on(&two_cpus);
+	CHECK_EQ(look_what(NULL), PCPU_NULL);
+	host_first_chunk(&two_cpus);
+	host_heap_up();
+	must_alloc(8, 8);
+	pcpu_where(NULL, &where);
+	CHECK_EQ(where.what, PCPU_NULL);
+	CHECK(!where.has_chunk && !where.populated);
+	pcpu_where_text(NULL, &where, text, sizeof(text));
+	CHECK_TEXT(text, "NULL is no area");
+	pcpu_try_free(NULL, &result);
+	CHECK(result.error == NULL && !result.warned);
+	CHECK_EQ(look_stats().frees + look_stats().bad_frees, 0);
+	CHECK_EQ(host_warnings, 0);
+}
+
+static void populate(size_t first, size_t end, int want)
+{
+	port_mutex_lock();
+	CHECK_EQ(pcpu_populate(pcpu_first_chunk, first, end), want);
+	port_mutex_unlock();
+}
+
+/* Pages missing in two runs: when the second cannot be mapped on a CPU, the first goes again there. */
+HOST_TEST(O19_U5_a_unit_mapped_in_two_runs)
+{
+	size_t first = PFN_UP(host_static_size()) + 1;
+
+	host_boot(&(struct host_config){.nr_cpus = 3, .style = HOST_PAGE});
+	populate(first + 1, first + 2, 0);
+	check_invariants("a page by itself");
+	for (unsigned long n = 1; n <= 6; n++) {
+		struct host_ledger before = host_ledger(), after;
+
+		host_fail(HOOK_MAP, n);
+		populate(first, first + 3, -ENOMEM);
+		CHECK(host_faults[HOOK_MAP].hit);
+		host_fail_none();
+		after = host_ledger();
+		CHECK(host_ledger_equal(&before, &after));
+		check_invariants("two runs, one failed");
+	}
+	populate(first, first + 3, 0);
+	check_invariants("two runs");
+}
+
+/* Every byte of the reserved area is the reserved part's, every byte after it the dynamic one's. */
+HOST_TEST(O11_the_border_between_the_parts)
+{
+	char __percpu *reserved, *dynamic;
+	struct pcpu_where where;
+
+	host_boot(&(struct host_config){
+		.nr_cpus = 2, .style = HOST_PAGE, .reserved = 9001, .unit_size = 65536});
+	reserved = host_alloc_reserved(9001, 1);
+	dynamic = must_alloc(50, 1);
+	CHECK_EQ((uintptr_t)reserved, (uintptr_t)__per_cpu_start + host_static_size());
+	CHECK_EQ((uintptr_t)dynamic, (uintptr_t)reserved + 9001);
+	for (size_t at = 1; at <= 9000; at++) {
+		pcpu_where(reserved + at, &where);
+		CHECK_EQ(where.what, PCPU_INSIDE);
+		CHECK_EQ(where.chunk, 0);
+		CHECK_EQ(where.area_length, 9001);
+	}
+	pcpu_where(dynamic, &where);
+	CHECK_EQ(where.what, PCPU_AREA);
+	CHECK_EQ(where.chunk, 1);
+	pcpu_where(reserved - 1, &where);
+	CHECK_EQ(where.what, PCPU_STATIC);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(O5_a_map_that_cannot_grow_is_passed_over),
+		cmocka_unit_test(O6_a_chunk_made_in_vain_wakes_reclaim),
+		cmocka_unit_test(U4_reclaim_holds_the_mutex_until_all_is_gone),
+		cmocka_unit_test(U25_null_is_no_area),
+		cmocka_unit_test(O19_U5_a_unit_mapped_in_two_runs),
+		cmocka_unit_test(O11_the_border_between_the_parts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
