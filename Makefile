@@ -160,11 +160,13 @@ SRCS_tests := \
 HOST_TESTS := \
 	tests/host/test_acpi.c \
 	tests/host/test_cmdline.c \
+	tests/host/test_contract.c \
 	tests/host/test_early.c \
 	tests/host/test_fail.c \
 	tests/host/test_guard.c \
 	tests/host/test_interleave.c \
 	tests/host/test_kmalloc.c \
+	tests/host/test_look.c \
 	tests/host/test_multiboot2.c \
 	tests/host/test_oracle.c \
 	tests/host/test_page.c \
@@ -304,6 +306,13 @@ $(PARTS:%=test-%): test-%:
 soak: $(HOST_PROGRAMS) ## the host tests again, longer: 3 million operations, deeper universes
 	@HOST_OPS=3000000 HOST_DEPTH=6 HOST_MEMO_DEPTH=0 HOST_SEED=$$(date +%s) $(PYTHON) tools/testrun.py \
 		$(filter %_oracle %_universe %_fail %_threads,$(HOST_PROGRAMS))
+
+T_build += tests/docs/test_verification.py
+
+.PHONY: mutants
+export HOST_CC := $(HOSTCC) $(HOSTCFLAGS)
+mutants: ## plants the defects of tests/mutants/, each of which a test has to catch
+	@$(PYTHON) tools/mutants.py $(NAMES)
 
 COMMA := ,
 # The files that the line "links: …" of a host test names, its flags, and what they include.

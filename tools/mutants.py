@@ -1,0 +1,274 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Plants defects one by one and looks whether the tests catch them.
+
+    mutants.py [-j JOBS] [NAME...]         the patches of tests/mutants/, or those whose name has NAME
+    mutants.py --random N [--seed S]       N defects made at random in percpu/
+
+Each defect gets a copy of the tree in build/mutants/; what it changes is compiled anew and the host
+tests that link it run, quickest first, until one fails. A test that hangs, crashes or reports counts.
+A patch whose head says `kernel: SELFTEST [CPUS]` boots a kernel with that self-test instead.
+
+Prints `caught NAME by TEST`, `MISSED NAME`, and as the last line `N of M caught`. Exit status 0 only
+if all were caught, each patch applied and built, and the tree without any passes the same tests.
+"""
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import re
+import select
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+import mutate
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+WORK = ROOT / "build" / "mutants"
+PATCHES = ROOT / "tests" / "mutants"
+HOST_CC = shlex.split(os.environ.get("HOST_CC", "gcc -std=gnu11 -O1 -g -fno-sanitize-recover=all -I."))
+HOST_CC += ["-w", "-fsanitize=address,undefined"]  # a planted defect may leave something unused
+BUILD_LIMIT, KERNEL_LIMIT = 600, 240  # seconds
+SLACK = 25  # a test hangs when it takes so many seconds more than five times what it should
+
+
+class Broken(Exception):
+    """A defect that cannot be tried: it does not apply or does not build."""
+
+
+def head(text, word):
+    """What the lines `/* word: … */` at the top of a host test say."""
+    return " ".join(re.findall(rf"^/\* {word}: (.*) \*/$", text, re.M)).split()
+
+
+class HostTest:
+    """One program of tests/host/ and how long it takes."""
+
+    def __init__(self, source):
+        text = source.read_text()
+        self.source, self.name = str(source.relative_to(ROOT)), source.stem
+        self.links, self.flags = head(text, "links"), head(text, "flags")
+        self.seconds = 0.0
+
+
+class Tree:
+    """A copy of the files that can be compiled, and the objects made from them."""
+
+    def __init__(self, name, base=None):
+        self.top, self.objects, self.base = WORK / name, WORK / (name + ".obj"), base
+        for place in (self.top, self.objects):
+            shutil.rmtree(place, ignore_errors=True)
+        listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"],
+                                check=True, capture_output=True, text=True).stdout
+        for line in listed.splitlines():
+            if (ROOT / line).is_file() and not line.startswith(("tests/mutants/", "docs/")):
+                (self.top / line).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / line, self.top / line)
+
+    def remove(self):
+        shutil.rmtree(self.top, ignore_errors=True)
+        shutil.rmtree(self.objects, ignore_errors=True)
+
+    def includes(self, source):
+        """The files that an object was made from, by the untouched tree."""
+        depends = (WORK / "base.obj" / (source + ".d")).read_text()
+        return {str(pathlib.PurePath(word)) for word in depends.split()[1:] if word != "\\"}
+
+    def compile(self, source, flags):
+        target = self.objects / (source + ".o")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        flags = [f for f in flags if not f.startswith("-Wl,")]
+        call([*HOST_CC, *flags, "-MMD", "-MF", target.with_suffix(".d"), "-MT", "o", "-c", "-o",
+              target, source], self.top, BUILD_LIMIT)
+        return target
+
+    def build(self, test, changed):
+        """Links a test from this tree's objects where a file changed, else from the base's."""
+        parts = []
+        for source in [test.source, *test.links]:
+            made = self.objects / (source + ".o")
+            if self.base and not made.exists() and not self.includes(source) & changed:
+                made = self.base.objects / (source + ".o")
+            parts.append(made if made.exists() else self.compile(source, test.flags))
+        program = self.objects / test.name
+        call([*HOST_CC, *test.flags, "-o", program, *parts, "-lcmocka", "-lpthread"], self.top,
+             BUILD_LIMIT)
+        return program
+
+
+def call(command, where, limit):
+    try:
+        done = subprocess.run([str(c) for c in command], cwd=where, text=True, errors="replace",
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=limit, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise Broken(f"{command[0]} takes too long") from error
+    if done.returncode != 0:
+        errors = [l for l in done.stdout.splitlines() if "error" in l] or [done.stdout[-300:]]
+        raise Broken(errors[0])
+
+
+def first_failure(command, where, limit):
+    """Runs a test program until it reports a failure. Its name or what else went wrong; or None."""
+    env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
+    run = subprocess.Popen([str(c) for c in command], cwd=where, env=env, start_new_session=True,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT)
+    end, rest = time.monotonic() + limit, b""
+    try:
+        while True:
+            ready, _, _ = select.select([run.stdout], [], [], max(0, end - time.monotonic()))
+            if not ready:
+                return "(hangs)"
+            data = os.read(run.stdout.fileno(), 65536)
+            rest += data
+            failed = re.search(rb"^not ok (?:\d+ )?(?:- )?(\w+)[^\n]*\n", rest, re.M)
+            if failed:
+                return failed.group(1).decode()
+            if not data:
+                break
+            rest = rest[-100000:]
+        return None if run.wait() == 0 else f"(exit status {run.returncode})"
+    finally:
+        try:
+            os.killpg(run.pid, 9)
+        except ProcessLookupError:
+            pass
+        run.wait()
+
+
+def by_host(tree, tests, changed):
+    """The first host test that catches what is in the tree; None if none does."""
+    concerned = [t for t in tests
+                 if any(tree.includes(s) & changed for s in [t.source, *t.links])]
+    for test in concerned:
+        program = tree.build(test, changed)
+        failed = first_failure([program], tree.top, 5 * test.seconds + SLACK)
+        if failed:
+            return f"{test.name}: {failed}"
+    if not concerned:
+        raise Broken("no host test links what it changes")
+    return None
+
+
+def by_kernel(tree, selftest, cpus):
+    for made in ("obj", "flags"):  # what the project has compiled already stays good
+        source, target = ROOT / "build" / made, tree.top / "build" / made
+        target.parent.mkdir(exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target)
+        elif source.exists():
+            shutil.copy2(source, target)
+    call(["make", "-j2", "build/percpu.elf"], tree.top, BUILD_LIMIT)
+    command = ["make", "run", f"SMP={cpus}", f"TIMEOUT={KERNEL_LIMIT}",
+               f"CMDLINE=selftest={selftest} replay=none"]
+    failed = first_failure(command, tree.top, KERNEL_LIMIT + 60)
+    return f"kernel: {failed if failed[0] != '(' else selftest}" if failed else None
+
+
+class Patch:
+    """A file of tests/mutants/."""
+
+    def __init__(self, path):
+        self.path, self.name, self.text = path, path.stem, path.read_text()
+        self.kernel = re.search(r"^kernel: (\S+)(?: (\d+))?$", self.text, re.M)
+
+    def plant(self, tree):
+        # The copy is inside the project's own folder, which is not what the patch is for.
+        env = dict(os.environ, GIT_CEILING_DIRECTORIES=str(WORK))
+        done = subprocess.run(["git", "apply", str(self.path)], cwd=tree.top, env=env, text=True,
+                              capture_output=True, check=False)
+        if done.returncode != 0:
+            raise Broken(done.stderr.strip().splitlines()[0])
+        return set(re.findall(r"^\+\+\+ b/(\S+)", self.text, re.M))
+
+
+class Random:
+    """A defect made up by tools/mutate.py."""
+
+    kernel = None
+
+    def __init__(self, change, number):
+        self.change, self.name = change, f"random-{number} {change}"
+
+    def plant(self, tree):
+        self.change.apply(tree.top)
+        return {self.change.file}
+
+
+def try_defect(defect, number, base, tests):
+    """One line of the report, and whether the defect was caught."""
+    tree = Tree(f"tree-{number}", base)
+    try:
+        changed = defect.plant(tree)
+        if defect.kernel:
+            found = by_kernel(tree, defect.kernel.group(1), defect.kernel.group(2) or "2")
+        else:
+            found = by_host(tree, tests, changed)
+        return (f"caught {defect.name} by {found}", True) if found else \
+            (f"MISSED {defect.name}", False)
+    except Broken as error:
+        return f"MISSED {defect.name}: {error}", None
+    finally:
+        tree.remove()
+
+
+def untouched(tests, jobs):
+    """Builds and runs every test on the tree as it is; the tests, quickest first."""
+    base = Tree("base")
+
+    def measure(test):
+        program = base.build(test, set())
+        start = time.monotonic()
+        failed = first_failure([program], base.top, 900)
+        test.seconds = time.monotonic() - start
+        return f"{test.name}: {failed}" if failed else None
+
+    wanted = sorted({(s, tuple(f for f in t.flags if not f.startswith("-Wl,")))
+                     for t in tests for s in [t.source, *t.links]})
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(lambda w: base.compile(*w), wanted))
+        failures = [f for f in pool.map(measure, tests) if f]
+    if failures:
+        sys.exit("mutants: the tree without a defect fails: " + ", ".join(failures))
+    tests.sort(key=lambda t: t.seconds)
+    return base
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-j", type=int, default=2)
+    parser.add_argument("--random", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args()
+    if args.random:
+        changes = mutate.pick(ROOT, args.random, args.seed)
+        defects = [Random(change, i) for i, change in enumerate(changes)]
+    else:
+        defects = [Patch(p) for p in sorted(PATCHES.glob("*.patch"))
+                   if not args.names or any(n in p.name for n in args.names)]
+    tests = [HostTest(p) for p in sorted((ROOT / "tests/host").glob("test_*.c"))]
+    tests = [t for t in tests if any(l.startswith(("percpu/", "mm/")) for l in t.links)]
+    base = untouched(tests, args.j)
+    lock, caught, tried = threading.Lock(), 0, 0
+    with concurrent.futures.ThreadPoolExecutor(args.j) as pool:
+        jobs = [pool.submit(try_defect, d, i, base, tests) for i, d in enumerate(defects)]
+        for job in concurrent.futures.as_completed(jobs):
+            line, verdict = job.result()
+            with lock:
+                if not (args.random and verdict is None):  # not a program: not a defect
+                    tried += 1
+                    caught += bool(verdict)
+                    print(line, flush=True)
+    base.remove()
+    print(f"{caught} of {tried} caught")
+    return 0 if caught == tried and tried > 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
