@@ -1,0 +1,68 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""docs/verification.md names tests and mutants that exist, and every mutant of a known defect."""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+import taptest  # pylint: disable=wrong-import-position
+
+ROW = re.compile(r"^\| ([UO]\d+) \|(.*)\|(.*)\|(.*)\|$", re.M)
+NAME = re.compile(r"`([\w-]+)`")
+
+
+def rows():
+    """(id, kernel tests, host tests, mutant) as the table's cells say."""
+    return ROW.findall((ROOT / "docs/verification.md").read_text())
+
+
+def names_in(pattern, folder):
+    text = "".join(p.read_text() for p in sorted((ROOT / folder).glob("*.c")))
+    return set(re.findall(pattern, text))
+
+
+def mutants():
+    return {p.stem for p in (ROOT / "tests/mutants").glob("*.patch")}
+
+
+def check_column(column, existing):
+    wrong = []
+    for row in rows():
+        cell = row[column].strip()
+        names = NAME.findall(cell) if not cell.startswith("none: ") else []
+        if not names and not re.match(r"none: \w", cell):
+            wrong.append(f"{row[0]}: neither a name nor a reason: {cell!r}")
+        wrong += [f"{row[0]}: there is no {name}" for name in names if name not in existing]
+    assert not wrong, "; ".join(wrong)
+
+
+def test_every_kernel_test_exists():
+    check_column(1, names_in(r"\bTEST\((\w+)", "tests/kernel"))
+
+
+def test_every_host_test_exists():
+    check_column(2, names_in(r"cmocka_unit_test\((\w+)\)", "tests/host"))
+
+
+def test_every_mutant_exists():
+    check_column(3, mutants())
+
+
+def test_every_mutant_of_a_defect_is_in_the_table():
+    named = {name for row in rows() for name in NAME.findall(row[3])}
+    missing = {name for name in mutants() if re.match(r"[UO]\d", name)} - named
+    assert not missing, f"not in the table: {sorted(missing)}"
+
+
+def test_at_least_fifty_mutants_with_one_line_each():
+    found = sorted((ROOT / "tests/mutants").glob("*.patch"))
+    assert len(found) >= 50, f"{len(found)} mutants"
+    for path in found:
+        first = path.read_text().splitlines()[0]
+        assert 10 < len(first) < 120 and first[0].isupper(), f"{path.name} begins with {first!r}"
+
+
+if __name__ == "__main__":
+    taptest.main(globals())
