@@ -100,5 +100,30 @@ def test_every_hook_is_called():
     return f"{len(hooks())} hooks"
 
 
+def blocks(kind):
+    """The fenced pieces of docs/porting.md of one kind."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", read("docs/porting.md"), re.M | re.S)
+
+
+def test_porting_code_is_the_minimal_ports():
+    paths = ["port_minimal.c", "percpu/port_arch.h"]
+    port = "\n".join(read("tests/port_minimal/" + path) for path in paths)
+    pieces = blocks("c")
+    strange = [piece for piece in pieces if piece not in port]
+    assert pieces and not strange, "not in tests/port_minimal:\n" + "\n".join(strange)
+    return f"{len(pieces)} pieces"
+
+
+def test_porting_commands_work():
+    done = subprocess.run(["sh", "-ec", "".join(blocks("sh"))], cwd=ROOT, capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    listed = {line[:-1] for line in lines if line.startswith("port_")}
+    assert listed == hooks(), f"the list of hooks differs by {sorted(listed ^ hooks())}"
+    ran = "\n".join(line for line in lines if re.match(r"(ok|not ok|1\.\.)", line))
+    assert [ran + "\n"] == blocks("text"), f"the program printed\n{ran}"
+
+
 if __name__ == "__main__":
     taptest.main(globals())
