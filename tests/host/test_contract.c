@@ -14,7 +14,7 @@
 static const struct host_config two_cpus = {.nr_cpus = 2};
 
 /* A chunk whose map has no entry to spare and cannot grow is passed over: the next one serves. */
-HOST_TEST(O5_a_map_that_cannot_grow_is_passed_over)
+HOST_TEST(O5_the_next_chunk_serves_when_a_map_cannot_grow)
 {
 	void __percpu *ptr, *whole;
 	unsigned long full, other;
@@ -175,7 +175,7 @@ HOST_TEST(O11_the_border_between_the_parts)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(O5_a_map_that_cannot_grow_is_passed_over),
+		cmocka_unit_test(O5_the_next_chunk_serves_when_a_map_cannot_grow),
 		cmocka_unit_test(O6_a_chunk_made_in_vain_wakes_reclaim),
 		cmocka_unit_test(U4_reclaim_holds_the_mutex_until_all_is_gone),
 		cmocka_unit_test(U25_null_is_no_area),

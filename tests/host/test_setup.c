@@ -14,6 +14,7 @@
 
 #define STATIC_SIZE 5000
 #define UNIT	    65536
+#define NO_PAGES    SIZE_MAX
 
 struct arguments {
 	const char *name; /* what the panic has to say is wrong */
@@ -103,6 +104,7 @@ static const struct arguments wrong[] = {
 	 .dyn_size = -1,
 	 .pages = 1},
 	{.name = "get_page", .static_size = 4097, .unit_size = -1, .dyn_size = -1, .pages = 1},
+	{.name = "get_page", .static_size = 1, .unit_size = -1, .dyn_size = -1, .pages = NO_PAGES},
 	{.name = "get_page",
 	 .static_size = STATIC_SIZE,
 	 .unit_size = UNIT,
@@ -145,6 +147,8 @@ static struct page *get_page(unsigned int cpu, size_t n)
 
 	if (cpu == 2 && current->pages_of_cpu_2)
 		pages = current->pages_of_cpu_2;
+	if (pages == NO_PAGES)
+		return NULL;
 	return n < pages ? first_page + index * (UNIT / PAGE_SIZE) + n : NULL;
 }
 
