@@ -303,8 +303,9 @@ test-model: $(ELF) ## the monitor against an independent model of the allocator
 $(PARTS:%=test-%): test-%:
 	@$(PYTHON) tools/testrun.py $(T_$*)
 
-soak: $(HOST_PROGRAMS) ## the host tests again, longer: 3 million operations, deeper universes
-	@HOST_OPS=3000000 HOST_DEPTH=6 HOST_MEMO_DEPTH=0 HOST_SEED=$$(date +%s) $(PYTHON) tools/testrun.py \
+soak: $(ELF) $(HOST_PROGRAMS) ## longer: 10 million operations on 8 CPUs, 3 million against the model
+	@LIMIT=7200 BOOTS='soak_*' HOST_OPS=3000000 HOST_DEPTH=6 HOST_MEMO_DEPTH=0 HOST_SEED=$$(date +%s) \
+		$(PYTHON) tools/testrun.py tests/boot/test_boot.py \
 		$(filter %_oracle %_universe %_fail %_threads,$(HOST_PROGRAMS))
 
 T_build += tests/docs/test_verification.py

@@ -20,6 +20,7 @@
 #include "percpu/port_kernel.h"
 
 #define TIME_LIMIT_S 60ul
+#define SOAK_LIMIT_S 3600ul
 #define SETTLE_TRIES 20 /* 10 ms each: for what ends on other CPUs just after the test */
 #define LINE_SIZE    512
 
@@ -181,15 +182,23 @@ static void check_percpu(struct test_run *t)
 
 /* ---- Running ---- */
 
+static uint64_t time_limit_s(const struct test *test)
+{
+	return test->flags & TEST_SOAK ? SOAK_LIMIT_S : TIME_LIMIT_S;
+}
+
 static void watchdog(void)
 {
 	const struct test *test = __atomic_load_n(&running, __ATOMIC_ACQUIRE);
+	int64_t left;
 
+	if (test == NULL)
+		return;
 	/* Signed: the next test may start on another CPU after this one has read its clock. */
-	int64_t left = (int64_t)(READ_ONCE(running_since) + TIME_LIMIT_S * 1000000000 - time_ns());
-
-	if (test != NULL && left < 0)
-		panic("test %s hangs: it has not ended after %lu s", test->name, TIME_LIMIT_S);
+	left = (int64_t)(READ_ONCE(running_since) + time_limit_s(test) * 1000000000 - time_ns());
+	if (left < 0)
+		panic("test %s hangs: it has not ended after %lu s", test->name,
+		      time_limit_s(test));
 }
 
 static void run_function(struct test_run *t)
@@ -240,7 +249,7 @@ static bool selected(const struct test *test, const char *selection)
 {
 	if (strcmp(selection, "quick") == 0)
 		return test->flags & TEST_QUICK;
-	if (test->flags & TEST_BROKEN)
+	if (test->flags & (TEST_BROKEN | TEST_SOAK))
 		return strcmp(selection, test->name) == 0;
 	return strcmp(selection, "all") == 0 || glob_match(selection, test->name);
 }

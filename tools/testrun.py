@@ -20,7 +20,7 @@ import time
 
 import tap
 
-LIMIT = 900  # seconds for one program
+LIMIT = int(os.environ.get("LIMIT") or 900)  # seconds for one program
 
 
 class Outcome:

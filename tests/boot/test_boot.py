@@ -87,6 +87,13 @@ def others():
     yield Boot("cpu_without_smap_smep_umip", "", 2, QEMUEXTRA="-cpu qemu64")
 
 
+def soak():
+    """Too long for every day: only by name (BOOTS=soak_*)."""
+    for alloc in ("embed", "page"):
+        yield Boot(f"soak_{alloc}", f"selftest=percpu_soak_ten_million_operations percpu_alloc={alloc}", 8,
+                   TIMEOUT=3600)
+
+
 def check_replays(boot, output):
     for name in boot.replays:
         line = re.search(rf"replay=\S*{name}\S* events=.*", output)
@@ -114,7 +121,7 @@ def boot_reports(boot):
 
 def run_boot(boot):
     """Runs one boot; what to add to its name. Raises AssertionError with the end of its output."""
-    done = session.run(boot.stdin.encode(), limit=600, **boot.variables)
+    done = session.run(boot.stdin.encode(), limit=int(boot.variables["TIMEOUT"]) + 450, **boot.variables)
     command = " ".join(f"{key}='{value}'" for key, value in boot.variables.items())
     tail = f"\nmake run {command}\n" + "\n".join(done.stdout.splitlines()[-40:])
     assert done.returncode == 0, "\n".join([done.stderr.strip(), failures(boot)]) + tail
@@ -131,7 +138,8 @@ def main():
     os.chdir(ROOT)
     part, parts = map(int, (sys.argv[1] if len(sys.argv) > 1 else "1/1").split("/"))
     pattern = os.environ.get("BOOTS") or "*"
-    boots = [boot for boot in [*others(), *matrix()] if fnmatch.fnmatch(boot.name, pattern)]
+    known = [*others(), *matrix(), *(soak() if pattern.startswith("soak_") else [])]
+    boots = [boot for boot in known if fnmatch.fnmatch(boot.name, pattern)]
     if not boots:
         sys.exit(f"test_boot: no boot is named like BOOTS={pattern}")
     cases = [(boot.name, lambda b=boot: run_boot(b)) for boot in boots[part - 1::parts]]

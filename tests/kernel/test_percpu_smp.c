@@ -270,6 +270,27 @@ TEST(percpu_smp_stress_with_large_areas, TEST_SLOW)
 	stress(t, SIZE_MAX, PCPU_MIN_UNIT_SIZE, 2000000, 50);
 }
 
+/* Allocations and frees that succeeded since boot. */
+static unsigned long operations(void)
+{
+	struct pcpu_stats stats;
+
+	pcpu_stats_get(&stats);
+	return stats.allocs + stats.frees;
+}
+
+TEST(percpu_soak_ten_million_operations, TEST_SOAK)
+{
+	unsigned long start = operations(), done = 0;
+
+	while (done < 10000000 && !test_failed(t)) {
+		stress(t, SIZE_MAX, 1024, 20000000, 500);
+		done = operations() - start;
+		test_diag("soak: %lu operations so far", done);
+	}
+	EXPECT(done >= 10000000);
+}
+
 /* ---- U26: one lock for all ---- */
 
 static struct {
