@@ -25,6 +25,8 @@ struct slot {
 	enum state state;  /* loads acquire, stores release */
 };
 
+struct plan;
+
 struct worker {
 	struct test_run *t;
 	struct thread *thread;
@@ -32,8 +34,16 @@ struct worker {
 	struct slot *inbox; /* areas from other workers, to be freed here */
 	uint64_t random;
 	uint64_t deadline; /* time_us */
-	size_t max_ops, max_size;
+	const struct plan *plan;
 	size_t nr_ops, failures;
+};
+
+/* What a stress does. */
+struct plan {
+	size_t max_ops, max_size; /* of each worker, of an area */
+	uint64_t us;		  /* how long at most */
+	unsigned int check_ms;	  /* between two looks at the invariants */
+	unsigned int ways;	  /* one area in so many is freed by the timer, one by another CPU */
 };
 
 static struct worker *workers[NR_CPUS];
@@ -83,7 +93,7 @@ static size_t random_size(struct worker *w)
 
 	if (r % 16 < 11)
 		return 1 + (r >> 8) % 64;
-	return 1 + (r >> 8) % (r % 16 < 15 ? min(w->max_size, (size_t)512) : w->max_size);
+	return 1 + (r >> 8) % (r % 16 < 15 ? min(w->plan->max_size, (size_t)512) : w->plan->max_size);
 }
 
 static void make_area(struct worker *w, struct slot *slot)
@@ -113,26 +123,26 @@ static struct worker *random_worker(struct worker *w)
 
 static void end_area(struct worker *w, struct slot *slot)
 {
-	uint64_t way = test_random(&w->random) % 4;
+	uint64_t way = test_random(&w->random) % w->plan->ways;
 
-	if (way < 2) {
+	if (way >= 2) {
 		finish(slot);
 		return;
 	}
 	__atomic_store_n(&slot->state, HANDED_OVER, __ATOMIC_RELEASE);
-	push(way == 2 ? &random_worker(w)->inbox : &timer_inbox, slot);
+	push(way == 1 ? &random_worker(w)->inbox : &timer_inbox, slot);
 }
 
 static void work(void *arg)
 {
 	struct worker *w = arg;
 
-	while (w->nr_ops < w->max_ops && time_us() < w->deadline) {
+	while (w->nr_ops < w->plan->max_ops && time_us() < w->deadline) {
 		struct slot *slot = &w->slots[test_random(&w->random) % SLOTS];
 		enum state state = __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE);
 
 		finish_all(&w->inbox);
-		w->nr_ops++;
+		w->nr_ops += state != HANDED_OVER;
 		if (state == EMPTY)
 			make_area(w, slot);
 		else if (state == LIVE)
@@ -150,9 +160,9 @@ static void free_workers(void)
 	}
 }
 
-static bool make_workers(struct test_run *t, size_t max_ops, size_t max_size, uint64_t us)
+static bool make_workers(struct test_run *t, const struct plan *plan)
 {
-	uint64_t deadline = time_us() + us;
+	uint64_t deadline = time_us() + plan->us;
 	unsigned int cpu;
 
 	for_each_online_cpu (cpu) {
@@ -161,8 +171,7 @@ static bool make_workers(struct test_run *t, size_t max_ops, size_t max_size, ui
 			return false;
 		workers[cpu]->t = t;
 		workers[cpu]->random = 0x9e3779b97f4a7c15 * (cpu + 1);
-		workers[cpu]->max_ops = max_ops;
-		workers[cpu]->max_size = max_size;
+		workers[cpu]->plan = plan;
 		workers[cpu]->deadline = deadline;
 	}
 	return true;
@@ -225,8 +234,7 @@ static void run_workers(struct test_run *t, unsigned int check_ms)
 	}
 }
 
-static void stress(struct test_run *t, size_t max_ops, size_t max_size, uint64_t us,
-		   unsigned int check_ms)
+static void stress(struct test_run *t, const struct plan *plan)
 {
 	struct pcpu_stats before, after;
 	size_t chunks;
@@ -236,8 +244,8 @@ static void stress(struct test_run *t, size_t max_ops, size_t max_size, uint64_t
 	pcpu_stats_get(&before);
 	timer_frees = 0;
 	corrupt = 0;
-	if (make_workers(t, max_ops, max_size, us) && thread_tick_hook_add(free_in_timer)) {
-		run_workers(t, check_ms);
+	if (make_workers(t, plan) && thread_tick_hook_add(free_in_timer)) {
+		run_workers(t, plan->check_ms);
 		thread_tick_hook_remove(free_in_timer);
 		thread_sleep_ms(2); /* a call that had begun has ended */
 		test_diag("%s: %zu operations, %lu frees in timer interrupts", __func__,
@@ -257,17 +265,17 @@ static void stress(struct test_run *t, size_t max_ops, size_t max_size, uint64_t
 
 TEST(percpu_smp_short_stress, TEST_QUICK)
 {
-	stress(t, 10000, 512, 120000, 20);
+	stress(t, &(struct plan){10000, 512, 120000, 20, 4});
 }
 
 TEST(percpu_smp_stress, TEST_SLOW)
 {
-	stress(t, SIZE_MAX, 4096, 4000000, 50);
+	stress(t, &(struct plan){SIZE_MAX, 4096, 4000000, 50, 4});
 }
 
 TEST(percpu_smp_stress_with_large_areas, TEST_SLOW)
 {
-	stress(t, SIZE_MAX, PCPU_MIN_UNIT_SIZE, 2000000, 50);
+	stress(t, &(struct plan){SIZE_MAX, PCPU_MIN_UNIT_SIZE, 2000000, 50, 4});
 }
 
 /* Allocations and frees that succeeded since boot. */
@@ -284,7 +292,7 @@ TEST(percpu_soak_ten_million_operations, TEST_SOAK)
 	unsigned long start = operations(), done = 0;
 
 	while (done < 10000000 && !test_failed(t)) {
-		stress(t, SIZE_MAX, 1024, 20000000, 500);
+		stress(t, &(struct plan){SIZE_MAX, 256, 20000000, 500, 500});
 		done = operations() - start;
 		test_diag("soak: %lu operations so far", done);
 	}
