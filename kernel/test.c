@@ -9,6 +9,7 @@
 #define LOG_AREA "test"
 #include "kernel/test.h"
 
+#include "kernel/cmdline.h"
 #include "kernel/panic.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
@@ -252,6 +253,11 @@ static bool selected(const struct test *test, const char *selection)
 	if (test->flags & (TEST_BROKEN | TEST_SOAK))
 		return strcmp(selection, test->name) == 0;
 	return strcmp(selection, "all") == 0 || glob_match(selection, test->name);
+}
+
+uint64_t test_seed(uint64_t stream)
+{
+	return (stream + 0x9e3779b97f4a7c15 * (cmdline_u64("seed", 0) + 1)) | 1;
 }
 
 unsigned int test_count(const char *selection)

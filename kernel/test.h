@@ -73,6 +73,10 @@ struct test_totals {
 struct test_totals test_run_selection(const char *selection);
 /* How many tests a selection names. */
 unsigned int test_count(const char *selection);
+/* Where a test's random stream starts: a mix of the command line's seed= and the stream's own number,
+ * never 0. */
+uint64_t test_seed(uint64_t stream);
+
 /* Failures of all runs since boot. */
 unsigned int test_failures(void);
 /* The test that runs now, NULL if none does. Any context. */

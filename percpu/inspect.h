@@ -46,6 +46,7 @@ struct pcpu_where {
 	enum pcpu_what what;
 	unsigned long chunk; /* number of the chunk, or of the nearest below for PCPU_GAP */
 	bool has_chunk;	     /* whether chunk means anything */
+	bool past_last;	     /* PCPU_GAP: above every chunk */
 	unsigned int cpu;    /* PCPU_OTHER_UNIT: whose unit */
 	size_t offset;	     /* of ptr in the chunk's unit */
 	size_t area_offset;  /* AREA, INSIDE, FREE: where the map entry starts */

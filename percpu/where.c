@@ -74,6 +74,7 @@ static void classify_outside(uintptr_t ptr, uintptr_t addr, struct pcpu_where *o
 	if (below) {
 		out->has_chunk = true;
 		out->chunk = below->id;
+		out->past_last = pcpu_chunk_below(UINTPTR_MAX) == below;
 	}
 	out->what = port_is_kernel_address(ptr) || !port_is_kernel_address(addr) ? PCPU_ORDINARY
 										 : PCPU_GAP;
@@ -112,6 +113,17 @@ void pcpu_where(const void __percpu *ptr, struct pcpu_where *out)
 	port_unlock(flags);
 }
 
+static void gap_text(uintptr_t p, const struct pcpu_where *w, char *buf, size_t size)
+{
+	if (!w->has_chunk)
+		port_format(buf, size, "0x%lx is below every chunk, in none", p);
+	else if (w->past_last)
+		port_format(buf, size, "0x%lx is past the last chunk, number %lu, in none", p, w->chunk);
+	else
+		port_format(buf, size, "0x%lx is in a gap, in no chunk; the nearest below is chunk %lu", p,
+			    w->chunk);
+}
+
 void pcpu_where_text(const void __percpu *ptr, const struct pcpu_where *w, char *buf, size_t size)
 {
 	uintptr_t p = (uintptr_t)ptr;
@@ -147,9 +159,7 @@ void pcpu_where_text(const void __percpu *ptr, const struct pcpu_where *w, char 
 			    p, w->cpu, w->chunk, w->offset);
 		break;
 	case PCPU_GAP:
-		port_format(buf, size,
-			    "0x%lx is in a gap, in no chunk; the nearest below is chunk %lu%s", p,
-			    w->chunk, w->has_chunk ? "" : " (none)");
+		gap_text(p, w, buf, size);
 		break;
 	case PCPU_ORDINARY:
 		port_format(buf, size,

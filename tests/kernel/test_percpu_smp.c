@@ -170,7 +170,7 @@ static bool make_workers(struct test_run *t, const struct plan *plan)
 		if (!workers[cpu])
 			return false;
 		workers[cpu]->t = t;
-		workers[cpu]->random = 0x9e3779b97f4a7c15 * (cpu + 1);
+		workers[cpu]->random = test_seed(cpu);
 		workers[cpu]->plan = plan;
 		workers[cpu]->deadline = deadline;
 	}

@@ -116,7 +116,7 @@ TEST(percpu_O18_U10_U19_U20_odd_sizes_keep_every_invariant, TEST_QUICK)
 {
 	struct footprint before = footprint_take(), after;
 
-	random_operations(t, 7, 300);
+	random_operations(t, (uint32_t)test_seed(7), 300);
 	after = footprint_take();
 	EXPECT_EQ(after.bytes, before.bytes);
 	EXPECT_EQ(after.areas, before.areas);
@@ -125,13 +125,13 @@ TEST(percpu_O18_U10_U19_U20_odd_sizes_keep_every_invariant, TEST_QUICK)
 TEST(percpu_O18_odd_sizes_at_length, TEST_SLOW)
 {
 	for (uint32_t seed = 1; seed <= 8 && !test_failed(t); seed++)
-		random_operations(t, seed, 1500);
+		random_operations(t, (uint32_t)test_seed(seed), 1500);
 }
 
 TEST(percpu_U18_invariants_hold_with_chunk_making_forbidden, TEST_QUICK)
 {
 	port_fail_nth(PORT_RANGE, PORT_FAIL_ALWAYS);
-	random_operations(t, 11, 300);
+	random_operations(t, (uint32_t)test_seed(11), 300);
 	port_fail_nth(PORT_RANGE, 0);
 }
 
