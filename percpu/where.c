@@ -116,9 +116,9 @@ void pcpu_where(const void __percpu *ptr, struct pcpu_where *out)
 static void gap_text(uintptr_t p, const struct pcpu_where *w, char *buf, size_t size)
 {
 	if (!w->has_chunk)
-		port_format(buf, size, "0x%lx is below every chunk, in none", p);
+		port_format(buf, size, "0x%lx is in the gap below every chunk", p);
 	else if (w->past_last)
-		port_format(buf, size, "0x%lx is past the last chunk, number %lu, in none", p, w->chunk);
+		port_format(buf, size, "0x%lx is in the gap past the last chunk, chunk %lu", p, w->chunk);
 	else
 		port_format(buf, size, "0x%lx is in a gap, in no chunk; the nearest below is chunk %lu", p,
 			    w->chunk);

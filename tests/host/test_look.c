@@ -190,7 +190,7 @@ HOST_TEST(every_pointer_is_told_in_words)
 	expect_text(far, "0x%lx is in CPU 2's unit of chunk 0, at offset 9: not a per-CPU pointer",
 		    far);
 	far = start + 3 * UNIT;
-	expect_text(far, "0x%lx is past the last chunk, number 0, in none", far);
+	expect_text(far, "0x%lx is in the gap past the last chunk, chunk 0", far);
 	expect_text((uintptr_t)&at, "0x%lx is an ordinary pointer or none, not a per-CPU pointer",
 		    (uintptr_t)&at);
 }
