@@ -172,6 +172,51 @@ HOST_TEST(O11_the_border_between_the_parts)
 	CHECK_EQ(where.what, PCPU_STATIC);
 }
 
+static void check_pages_of(struct pcpu_chunk *chunk, size_t first, size_t end)
+{
+	CHECK_EQ(chunk->memory->nr_populated, end - first);
+	for (unsigned int unit = 0; unit < pcpu_nr_units; unit++)
+		for (size_t n = 0; n < pcpu_unit_pages; n++) {
+			uintptr_t addr =
+				(uintptr_t)chunk->base + unit * pcpu_unit_size + n * PAGE_SIZE;
+			bool there = n >= first && n < end;
+
+			CHECK_EQ(pcpu_page_populated(chunk, n), there);
+			CHECK_EQ(chunk->memory->pages[unit * pcpu_unit_pages + n] != NULL, there);
+			CHECK_EQ(port_lookup(addr) != ~(phys_addr_t)0, there);
+			if (there)
+				memset((void *)addr, (int)unit, PAGE_SIZE);
+		}
+}
+
+/* Pages come, go and come again in one chunk, on every CPU, and all is given back. */
+HOST_TEST(U16_depopulate_and_populate_again)
+{
+	struct host_ledger before, after;
+	struct pcpu_chunk *chunk;
+
+	host_boot(&(struct host_config){.nr_cpus = 3, .style = HOST_PAGE});
+	before = host_ledger();
+	port_mutex_lock();
+	chunk = pcpu_chunk_create();
+	CHECK(chunk != NULL);
+	for (size_t first = 0; first < 3; first++) {
+		CHECK_EQ(pcpu_populate(chunk, first, first + 5), 0);
+		check_pages_of(chunk, first, first + 5);
+		pcpu_depopulate_all(chunk);
+		check_pages_of(chunk, 0, 0);
+		CHECK_EQ(host_ledger().pages, before.pages);
+		CHECK_EQ(host_ledger().stale, 0);
+	}
+	CHECK_EQ(pcpu_populate(chunk, 15, 16), 0);
+	check_pages_of(chunk, 15, 16);
+	pcpu_chunk_destroy(chunk);
+	port_mutex_unlock();
+	after = host_ledger();
+	CHECK(host_ledger_equal(&before, &after));
+	check_invariants("a chunk that never was in circulation");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +226,7 @@ int main(void)
 		cmocka_unit_test(U25_null_is_no_area),
 		cmocka_unit_test(O19_U5_a_unit_mapped_in_two_runs),
 		cmocka_unit_test(O11_the_border_between_the_parts),
+		cmocka_unit_test(U16_depopulate_and_populate_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
