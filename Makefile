@@ -38,6 +38,14 @@ ifeq ($(SANITIZE),1) # undefined behaviour is a trap
 CFLAGS += -fsanitize=undefined -fsanitize-undefined-trap-on-error
 endif
 
+COVERAGE ?= 0
+ifeq ($(COVERAGE),1) # each line counts how often it ran
+CPPFLAGS += -DCONFIG_COVERAGE=1
+CFLAGS += -O0 -fprofile-arcs -ftest-coverage -fprofile-update=atomic \
+	-fprofile-info-section=.gcov_info -fprofile-abs-path
+LIBGCOV := $(shell $(CC) -print-file-name=libgcov.a)
+endif
+
 # What `make run` understands; tools/run.py reads it from the environment.
 CPUS ?= 4
 SMP  ?= $(CPUS)
@@ -159,6 +167,7 @@ SRCS_tests := \
 # and flags of its own: "flags: …".
 HOST_TESTS := \
 	tests/host/test_acpi.c \
+	tests/host/test_check.c \
 	tests/host/test_cmdline.c \
 	tests/host/test_contract.c \
 	tests/host/test_early.c \
@@ -186,7 +195,10 @@ HOST_TESTS := \
 HOST_RACE_TESTS := \
 	tests/host/test_threads.c
 
-SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRCS_tests)
+SRCS_coverage := $(if $(filter 1,$(COVERAGE)),arch/x86_64/coverage.c)
+
+SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRCS_tests) \
+	$(SRCS_coverage)
 C_FILES = $(filter %.c,$(SRCS)) $(HOST_TESTS) $(wildcard tests/port_minimal/*.c */*.h */*/*.h \
 	tests/port_minimal/*/*.h)
 OBJS := $(SRCS:%=$(B)/obj/%.o)
@@ -221,10 +233,10 @@ $(ELF): $(OBJS) $(B)/linker.ld tools/ksyms.py Makefile
 	$(call say,LD,$@)
 	$(Q)$(PYTHON) tools/ksyms.py --empty $(B)/ksyms0.S
 	$(Q)$(CC) -c -o $(B)/ksyms0.o $(B)/ksyms0.S
-	$(Q)$(LD) $(LDFLAGS) -T $(B)/linker.ld -o $(B)/stage1.elf $(OBJS) $(B)/ksyms0.o
+	$(Q)$(LD) $(LDFLAGS) -T $(B)/linker.ld -o $(B)/stage1.elf $(OBJS) $(B)/ksyms0.o $(LIBGCOV)
 	$(Q)$(PYTHON) tools/ksyms.py --nm $(NM) $(B)/stage1.elf $(B)/ksyms1.S
 	$(Q)$(CC) -c -o $(B)/ksyms1.o $(B)/ksyms1.S
-	$(Q)$(LD) $(LDFLAGS) -T $(B)/linker.ld -o $@.new $(OBJS) $(B)/ksyms1.o
+	$(Q)$(LD) $(LDFLAGS) -T $(B)/linker.ld -o $@.new $(OBJS) $(B)/ksyms1.o $(LIBGCOV)
 	$(Q)$(PYTHON) tools/ksyms.py --nm $(NM) --check $@.new $(B)/ksyms1.S
 	$(Q)$(PYTHON) tools/check_percpu.py --objdump $(OBJDUMP) $@.new >$(B)/percpu.sites
 	$(Q)mv $@.new $@
@@ -315,23 +327,30 @@ export HOST_CC := $(HOSTCC) $(HOSTCFLAGS)
 mutants: ## plants the defects of tests/mutants/, each of which a test has to catch
 	@$(PYTHON) tools/mutants.py $(NAMES)
 
+coverage: $(HOST_TESTS:tests/host/%.c=$(B)/coverage/host/%) ## which lines ran, on the host and in the kernel
+	$(Q)$(call variant,coverage/kernel,COVERAGE=1)
+	@$(PYTHON) tools/coverage.py
+
 COMMA := ,
 # The files that the line "links: …" of a host test names, its flags, and what they include.
 head_line = $(shell sed -n 's,.*$(2): \(.*\) \*/.*,\1,p' $(1))
 define build_host_test
 	$(call say,HOSTCC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(HOSTCC) $(HOSTCFLAGS) -fsanitize=$(1) $(call head_line,$<,flags) -MMD -MP -o $@ \
+	$(Q)$(HOSTCC) $(HOSTCFLAGS) $(1) $(call head_line,$<,flags) -MMD -MP -o $@ \
 		$(filter %.c %.S,$^) -lcmocka -lpthread
 endef
 .SECONDEXPANSION:
 $(B)/host/%: tests/host/%.c $(B)/flags $$(call head_line,tests/host/$$*.c,links)
-	$(call build_host_test,address$(COMMA)undefined)
+	$(call build_host_test,-fsanitize=address$(COMMA)undefined)
 $(B)/host-race/%: tests/host/%.c $(B)/flags $$(call head_line,tests/host/$$*.c,links)
-	$(call build_host_test,thread)
+	$(call build_host_test,-fsanitize=thread)
 $(B)/port_minimal/%: tests/port_minimal/%.c $(B)/flags $$(call head_line,tests/port_minimal/$$*.c,links)
-	$(call build_host_test,address$(COMMA)undefined)
--include $(wildcard $(B)/host/*.d $(B)/host-race/*.d $(B)/port_minimal/*.d)
+	$(call build_host_test,-fsanitize=address$(COMMA)undefined)
+$(B)/coverage/host/%: tests/host/%.c $$(call head_line,tests/host/$$*.c,links)
+	$(call build_host_test,-O0 --coverage -fprofile-update=atomic -Wl$(COMMA)-u$(COMMA)__gcov_dump)
+-include $(wildcard $(B)/host/*.d $(B)/host-race/*.d $(B)/coverage/host/*.d \
+	$(B)/port_minimal/*.d)
 
 # ---- Housekeeping ---------------------------------------------------------------------------------
 
@@ -349,6 +368,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: all setup run debug gdb bench ubsan test soak $(PARTS:%=test-%) clean format lint help FORCE
+.PHONY: all setup run debug gdb bench ubsan coverage test soak $(PARTS:%=test-%) clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d

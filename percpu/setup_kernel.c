@@ -34,9 +34,9 @@ static size_t nr_static_pages;
 
 static struct page *embed_get_page(unsigned int cpu, size_t n)
 {
-	if (n >= embed_pages)
-		return NULL;
-	return (struct page *)(embed_base + port_cpu_unit(cpu) * embed_unit_size + n * PAGE_SIZE);
+	char *page = embed_base + port_cpu_unit(cpu) * embed_unit_size + n * PAGE_SIZE;
+
+	return n < embed_pages ? (struct page *)page : NULL;
 }
 
 static struct page *page_get_page(unsigned int cpu, size_t n)
@@ -104,13 +104,7 @@ static void setup_page(struct wish *wish)
 	nr_static_pages = PFN_UP(wish->static_size);
 	static_pages = port_early_alloc(nr_units * nr_static_pages * sizeof(*static_pages));
 	for (size_t i = 0; i < nr_units * nr_static_pages; i++) {
-		phys_addr_t page = early_alloc_phys(PAGE_SIZE, PAGE_SIZE, 0);
-
-		if (page == PHYS_NONE)
-			panic("percpu_alloc=page: no memory for %zu pages of %u units: give more "
-			      "memory",
-			      nr_static_pages, nr_units);
-		static_pages[i] = phys_to_virt(page);
+		static_pages[i] = early_alloc(PAGE_SIZE, PAGE_SIZE);
 		copy_static(static_pages[i], i % nr_static_pages * PAGE_SIZE, wish->static_size);
 	}
 	if (wish->dyn_size >= 0 && wish->unit_size < 0)

@@ -51,6 +51,9 @@ class Options:
         self.uefi = get("UEFI", "0") != "0"
         self.qemu = get("QEMU", "qemu-system-x86_64")
         self.kernel = get("KERNEL", os.path.join(BUILD, "percpu.elf"))
+        self.coverage = "" if get("KERNEL") else os.environ.get("COVERAGE", "")
+        if self.coverage:
+            self.kernel = os.path.join(BUILD, "coverage", "kernel", "percpu.elf")
         self.extra = shlex.split(get("QEMUEXTRA"))
         self.gdb = get("GDB", "0") != "0"
         self.stopped = get("STOPPED", "0") != "0"
@@ -105,6 +108,9 @@ def qemu_line(options, iso, report, gdb_fd=None):
             "-cdrom", iso]
     if options.uefi:
         line += ["-bios", OVMF]
+    if options.coverage:  # a folder; each boot's counters are a file in it
+        name = os.path.basename(os.path.dirname(report)) + ".gcov"
+        line += ["-debugcon", "file:" + os.path.join(options.coverage, name)]
     if options.gdb and gdb_fd is None:
         line += ["-gdb", f"unix:{gdb_socket()},server=on,wait=off"]
     elif options.gdb:

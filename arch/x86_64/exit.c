@@ -4,6 +4,7 @@
  * still. Source: QEMU hw/misc/debugexit.c (interface only); IBM PC AT technical reference (8042).
  */
 #include "arch/x86_64/arch.h"
+#include "arch/x86_64/coverage.h"
 #include "arch/x86_64/cpu.h"
 
 enum {
@@ -30,6 +31,7 @@ static void __noreturn halt(void)
 void arch_exit(unsigned int code)
 {
 	x86_cli();
+	coverage_dump();
 	x86_outb(DEBUG_EXIT_PORT, (uint8_t)code);
 	x86_outw(ACPI_PM1A_CONTROL_QEMU, ACPI_SLEEP_S5); /* no debug-exit device: power off */
 	halt();

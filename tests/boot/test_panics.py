@@ -54,6 +54,7 @@ FIRST_CHUNK = {
     "percpu_alloc=page percpu_reserve=3000M":
         SETUP + "unit_size: more than an area map entry can hold",
     "percpu_alloc=page percpu_unit=1024M": "a NULL per-CPU pointer would reach mapped memory: make",
+    "percpu_alloc=page percpu_unit=1024M possible_cpus=511": "bytes of memory for the first chunk's",
     "percpu_unit=512M": "percpu_alloc=embed: no memory in one piece below 0x30000000 for 1 units",
     "percpu_alloc=foo": "percpu_alloc=foo: no such first-chunk allocator: use embed or page",
     "percpu_engine=foo": "percpu_engine=foo: no such engine: use areamap",

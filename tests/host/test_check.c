@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* links: tests/host/host_test.c tests/host/host_look.c tests/host/port_host.c */
+/* links: tests/host/port_host_locks.c tests/host/port_host_memory.c kernel/rbtree.c */
+/* links: percpu/alloc.c percpu/areamap.c percpu/check.c percpu/chunk.c percpu/inspect.c */
+/* links: percpu/populate.c percpu/guard.c percpu/reclaim.c percpu/setup.c percpu/where.c */
+/* flags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
+/*
+ * The checker sees each kind of damage, and names it: a checker that finds nothing proves nothing. And
+ * what asserts its locks ends the machine when they are not held.
+ */
+#include "percpu/guard.h"
+#include "percpu/percpu_internal.h"
+#include "tests/host/host_look.h"
+
+static const struct host_config machine = {.nr_cpus = 2, .style = HOST_PAGE, .nr_pages = 8192};
+
+/* The map of the chunk that damage is done to: {-static, -100, +100, -100, +rest}. */
+enum { AREA = 1, HOLE = 2, REST = 4 };
+
+struct damage {
+	const char *text; /* what the checker has to say */
+	void (*fn)(struct pcpu_chunk *chunk);
+};
+
+/* ---- The area map ---- */
+
+static void zero_entry(struct pcpu_chunk *chunk)
+{
+	chunk->space.map[HOLE] = 0;
+}
+
+static void free_neighbours(struct pcpu_chunk *chunk)
+{
+	chunk->space.map[AREA] = -chunk->space.map[AREA];
+}
+
+static void short_entry(struct pcpu_chunk *chunk)
+{
+	chunk->space.map[REST] -= 4;
+}
+
+static void wrong_free_size(struct pcpu_chunk *chunk)
+{
+	chunk->space.free_size += 4;
+}
+
+static void low_hint(struct pcpu_chunk *chunk)
+{
+	chunk->space.hint = 64;
+}
+
+static void small_room(struct pcpu_chunk *chunk)
+{
+	chunk->space.map_room = 4;
+}
+
+static void memo_past_the_map(struct pcpu_chunk *chunk)
+{
+	chunk->space.memo = (struct areamap_memo){8, 8, 100, 0, 0};
+}
+
+static void memo_passes_room(struct pcpu_chunk *chunk)
+{
+	chunk->space.memo = (struct areamap_memo){8, 8, HOLE + 1, 0, 0};
+}
+
+static void memo_at_wrong_offset(struct pcpu_chunk *chunk)
+{
+	chunk->space.memo = (struct areamap_memo){8, 8, HOLE, 4, 0};
+}
+
+static void memo_with_wrong_run(struct pcpu_chunk *chunk)
+{
+	chunk->space.memo = (struct areamap_memo){8, 8, 1, pcpu_static_size, 4};
+}
+
+/* ---- The chunk ---- */
+
+static void wrong_slot(struct pcpu_chunk *chunk)
+{
+	chunk->slot--;
+}
+
+static void wrong_count_of_areas(struct pcpu_chunk *chunk)
+{
+	chunk->nr_areas++;
+}
+
+static void page_not_marked(struct pcpu_chunk *chunk)
+{
+	bitmap_clear(chunk->memory->populated, pcpu_static_size / PAGE_SIZE);
+}
+
+static void wrong_count_of_pages(struct pcpu_chunk *chunk)
+{
+	chunk->memory->nr_populated++;
+}
+
+static void page_of_one_cpu_only(struct pcpu_chunk *chunk)
+{
+	chunk->memory->pages[pcpu_unit_pages] = NULL;
+}
+
+static void exchanged_pages(struct pcpu_chunk *chunk)
+{
+	struct page **pages = chunk->memory->pages, *first = pages[0];
+
+	pages[0] = pages[pcpu_unit_pages];
+	pages[pcpu_unit_pages] = first;
+}
+
+static struct rb_node *root_of(struct pcpu_chunk *chunk)
+{
+	struct rb_node *node = &chunk->tree_node;
+
+	while (node->parent)
+		node = node->parent;
+	return node;
+}
+
+static void lost_subtrees(struct pcpu_chunk *chunk)
+{
+	struct rb_node *root = root_of(chunk);
+
+	root->left = NULL;
+	root->right = NULL;
+}
+
+static void red_root(struct pcpu_chunk *chunk)
+{
+	root_of(chunk)->red = true;
+}
+
+/* ---- Totals ---- */
+
+#define TOTAL(counter)                                                 \
+	static void wrong_##counter(struct pcpu_chunk *chunk __unused) \
+	{                                                              \
+		pcpu_counters.counter++;                               \
+	}
+
+TOTAL(live_areas)
+TOTAL(allocs)
+TOTAL(live_bytes)
+TOTAL(populated_pages)
+TOTAL(chunks_freed)
+TOTAL(pages_owned)
+
+static void lost_page(struct pcpu_chunk *chunk __unused)
+{
+	port_mutex_lock();
+	port_page_alloc(0);
+	port_mutex_unlock();
+}
+
+/* Of several findings the first is told. */
+static void several_things(struct pcpu_chunk *chunk)
+{
+	chunk->nr_areas++;
+	chunk->memory->nr_populated++;
+	page_of_one_cpu_only(chunk);
+	exchanged_pages(chunk);
+	wrong_slot(chunk);
+}
+
+static const struct damage damages[] = {
+	{"an area map entry is zero", zero_entry},
+	{"two free entries stand side by side", free_neighbours},
+	{"the entries do not add up to the span", short_entry},
+	{"free_size is not the sum of the free entries", wrong_free_size},
+	{"the hint is below the longest free run", low_hint},
+	{"more entries than the map has room for", small_room},
+	{"the scan memo does not fit the map", memo_past_the_map},
+	{"the scan memo does not fit the map", memo_passes_room},
+	{"the scan memo does not fit the map", memo_at_wrong_offset},
+	{"the scan memo does not fit the map", memo_with_wrong_run},
+	{": slot ", wrong_slot},
+	{": areas 3, should be 2", wrong_count_of_areas},
+	{"no memory under a live area in page", page_not_marked},
+	{": populated pages ", wrong_count_of_pages},
+	{"populated on some CPUs only: page 0", page_of_one_cpu_only},
+	{"the page tables disagree on page 0", exchanged_pages},
+	{"not found in the tree at", lost_subtrees},
+	{"chunks in the tree: 0, should be", red_root},
+	{"live_areas: ", wrong_live_areas},
+	{"live_areas by allocs - frees: ", wrong_allocs},
+	{"live_bytes: ", wrong_live_bytes},
+	{"populated_pages: ", wrong_populated_pages},
+	{"chunks_made - chunks_freed: ", wrong_chunks_freed},
+	{"pages_owned: ", wrong_pages_owned},
+	{"pages taken from the page allocator: ", lost_page},
+	{": slot ", several_things},
+};
+
+/* The first chunk with two areas and a hole between them, and two full chunks beside it. */
+static void boot_with_areas(void)
+{
+	void __percpu *hole;
+
+	host_boot(&machine);
+	must_alloc(65536, 1);
+	must_alloc(65536, 1);
+	must_alloc(100, 4);
+	hole = must_alloc(100, 4);
+	must_alloc(100, 4);
+	host_free(hole);
+	CHECK_EQ(pcpu_first_chunk->space.nr_entries, REST + 1);
+	check_invariants("before any damage");
+}
+
+static unsigned int finds(const void *arg)
+{
+	const struct damage *damage = arg;
+	struct pcpu_check_result result;
+
+	boot_with_areas();
+	damage->fn(pcpu_first_chunk);
+	if (!pcpu_check(&result) && strstr(result.error, damage->text))
+		return 1;
+	fprintf(stderr, "want \"%s\", got \"%s\"\n", damage->text, result.error);
+	return 0;
+}
+
+HOST_TEST(O20_each_damage_is_found_and_named)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(damages); i++)
+		CHECK_EQ(host_in_fork(finds, &damages[i]), 1);
+}
+
+static void damage_chunk(struct pcpu_chunk *chunk, void *arg __unused)
+{
+	wrong_free_size(chunk);
+}
+
+static unsigned int finds_damage_in_two_maps(const void *arg __unused)
+{
+	struct pcpu_check_result result;
+
+	boot_with_areas();
+	CHECK(pcpu_debug_enable() == false); /* there are areas already */
+	pcpu_guard_on = true;
+	pcpu_for_each_chunk(damage_chunk, NULL);
+	CHECK(!pcpu_check(&result));
+	CHECK_TEXT(result.error, "free_size is not the sum");
+	return 1;
+}
+
+HOST_TEST(the_first_of_several_findings_is_told)
+{
+	CHECK_EQ(host_in_fork(finds_damage_in_two_maps, NULL), 1);
+}
+
+/* ---- Asserted locks ---- */
+
+static void heap_without_mutex(void)
+{
+	pcpu_mem_alloc(8);
+}
+
+static void heap_under_spinlock(void)
+{
+	port_mutex_lock();
+	port_lock();
+	pcpu_mem_alloc(8);
+}
+
+static void heap_free_without_mutex(void)
+{
+	pcpu_mem_free((void *)&damages, 8);
+}
+
+static void heap_free_under_spinlock(void)
+{
+	port_mutex_lock();
+	port_lock();
+	pcpu_mem_free((void *)&damages, 8);
+}
+
+static void populate_without_mutex(void)
+{
+	pcpu_populate(pcpu_first_chunk, 0, 1);
+}
+
+static void populate_under_spinlock(void)
+{
+	port_mutex_lock();
+	port_lock();
+	pcpu_populate(pcpu_first_chunk, 0, 1);
+}
+
+static void destroy_first(void)
+{
+	port_mutex_lock();
+	pcpu_chunk_destroy(pcpu_first_chunk);
+}
+
+static void destroy_with_areas(void)
+{
+	port_mutex_lock();
+	pcpu_chunk_destroy(pcpu_chunk_below(UINTPTR_MAX));
+}
+
+struct death {
+	const char *text;
+	void (*fn)(void);
+};
+
+static const struct death deaths[] = {
+	{"heap use with the mutex free or the spinlock held", heap_without_mutex},
+	{"heap use with the mutex free or the spinlock held", heap_under_spinlock},
+	{"heap use with the mutex free or the spinlock held", heap_free_without_mutex},
+	{"heap use with the mutex free or the spinlock held", heap_free_under_spinlock},
+	{"pages change with mutex free and spinlock free", populate_without_mutex},
+	{"pages change with mutex held and spinlock held", populate_under_spinlock},
+	{"must not be destroyed: it is the first chunk", destroy_first},
+	{"must not be destroyed: it holds areas", destroy_with_areas},
+};
+
+static void die(const void *arg)
+{
+	const struct death *death = arg;
+
+	boot_with_areas();
+	death->fn();
+}
+
+HOST_TEST(what_needs_a_lock_asserts_it)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(deaths); i++)
+		host_expect_death(die, &deaths[i], HOST_EXIT_PANIC, "panic: ", deaths[i].text);
+}
+
+/* ---- Before set-up, and corners ---- */
+
+HOST_TEST(U24_queries_before_the_first_chunk_have_answers)
+{
+	struct pcpu_where where;
+
+	host_power_on(&machine);
+	CHECK(pcpu_engine_select("areamap"));
+	CHECK(!pcpu_engine_select("no such engine"));
+	CHECK_EQ(per_cpu_ptr_to_phys(&where), ~(phys_addr_t)0);
+	pcpu_where((void __percpu *)8, &where);
+	CHECK_EQ(where.what, PCPU_ORDINARY);
+	pcpu_where(NULL, &where);
+	CHECK_EQ(where.what, PCPU_NULL);
+}
+
+/* Head bytes that were given to what lies before the dynamic area belong to nobody's area. */
+HOST_TEST(slivers_before_the_first_area_are_not_areas)
+{
+	struct host_config odd = machine;
+	struct pcpu_where where;
+	char __percpu *ptr;
+
+	odd.reserved = 8 + ALIGN_UP(host_static_size(), 8) - host_static_size() - 2;
+	odd.unit_size = 65536;
+	host_boot(&odd);
+	ptr = must_alloc(8, 8);
+	pcpu_where(ptr - 1, &where);
+	CHECK_EQ(where.what, PCPU_STATIC);
+	host_free(ptr - 1);
+	CHECK_EQ(host_warnings, 1);
+	check_invariants("slivers");
+}
+
+/* The text of a live area, which no warning is about. */
+HOST_TEST(a_live_area_is_described)
+{
+	struct pcpu_where where;
+	char text[200];
+	void __percpu *ptr;
+
+	host_boot(&machine);
+	ptr = must_alloc(24, 8);
+	pcpu_where(ptr, &where);
+	pcpu_where_text(ptr, &where, text, sizeof(text));
+	CHECK_TEXT(text, "is the live area of 24 bytes at offset ");
+}
+
+/* ---- Guards ---- */
+
+HOST_TEST(large_areas_in_quarantine_leave_chunks_to_reclaim)
+{
+	void __percpu *ptrs[3];
+
+	host_boot(&machine);
+	CHECK(pcpu_debug_enable());
+	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+		ptrs[i] = must_alloc(65536, 8);
+	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+		host_free(ptrs[i]);
+	CHECK_EQ(pcpu_sync(), 2);
+	check_invariants("reclaimed");
+}
+
+HOST_TEST(guarded_requests_fail_cleanly)
+{
+	void __percpu *ptr;
+
+	host_boot(&machine);
+	CHECK(pcpu_debug_enable());
+	host_faults[HOOK_RANGE].fail_all = true;
+	CHECK(host_alloc(65536, 8) == NULL);
+	host_fail_none();
+	ptr = must_alloc(65536, 8);
+	host_free(ptr);
+	host_faults[HOOK_RANGE].fail_all = true; /* what waits in quarantine has to do */
+	ptr = must_alloc(65536, 8);
+	host_fail_none();
+	host_fail(HOOK_HEAP, 1);
+	CHECK(host_alloc(8, 8) == NULL);
+	host_fail_none();
+	host_free(ptr);
+	pcpu_sync();
+	CHECK_EQ(look_stats().live_areas, 0);
+	check_invariants("guarded failures");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(O20_each_damage_is_found_and_named),
+		cmocka_unit_test(the_first_of_several_findings_is_told),
+		cmocka_unit_test(what_needs_a_lock_asserts_it),
+		cmocka_unit_test(U24_queries_before_the_first_chunk_have_answers),
+		cmocka_unit_test(slivers_before_the_first_area_are_not_areas),
+		cmocka_unit_test(a_live_area_is_described),
+		cmocka_unit_test(large_areas_in_quarantine_leave_chunks_to_reclaim),
+		cmocka_unit_test(guarded_requests_fail_cleanly),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
