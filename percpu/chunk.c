@@ -58,6 +58,7 @@ void pcpu_chunk_relocate(struct pcpu_chunk *chunk)
 {
 	int slot = (int)chunk_slot(chunk);
 
+	pcpu_assert_locked(__func__);
 	if (chunk->reserved || slot == chunk->slot)
 		return;
 	list_del(&chunk->node);
@@ -84,6 +85,7 @@ static void tree_insert(struct pcpu_chunk *chunk)
 
 void pcpu_chunk_insert(struct pcpu_chunk *chunk)
 {
+	pcpu_assert_locked(__func__);
 	tree_insert(chunk);
 	chunk->slot = NO_SLOT;
 	pcpu_chunk_relocate(chunk);
@@ -94,6 +96,7 @@ struct pcpu_chunk *pcpu_chunk_below(uintptr_t addr)
 	struct pcpu_chunk *best = NULL;
 	struct rb_node *node = chunk_tree.node;
 
+	pcpu_assert_locked(__func__);
 	while (node) {
 		struct pcpu_chunk *chunk = rb_entry(node, struct pcpu_chunk, tree_node);
 
@@ -111,6 +114,7 @@ size_t pcpu_tree_count(void)
 {
 	size_t count = 0;
 
+	pcpu_assert_locked(__func__);
 	if (!rb_valid(&chunk_tree))
 		return 0;
 	for (struct rb_node *node = rb_first(&chunk_tree); node; node = rb_next(node))
@@ -209,6 +213,7 @@ bool pcpu_chunks_surplus(void)
 {
 	struct list_node *slot = free_slot();
 
+	pcpu_assert_locked(__func__);
 	return slot->next != slot && slot->next->next != slot;
 }
 
@@ -217,6 +222,9 @@ void pcpu_chunks_unlink_surplus(struct list_node *out)
 	struct pcpu_chunk *chunk, *next;
 	struct list_node *front = free_slot()->next;
 
+	pcpu_assert_locked(__func__);
+	if (!port_mutex_held())
+		port_panic("%s: pcpu_alloc_mutex is not held", __func__);
 	list_for_each_entry_safe (chunk, next, free_slot(), node) {
 		if (&chunk->node == front)
 			continue;

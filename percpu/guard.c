@@ -162,6 +162,7 @@ bool pcpu_guard_free(void __percpu *ptr, uintptr_t caller, char *text, size_t te
 {
 	struct pcpu_guard *guard = guard_find(ptr);
 
+	pcpu_assert_locked(__func__);
 	text[0] = 0;
 	if (!guard)
 		return false;
@@ -181,6 +182,7 @@ void __percpu *pcpu_guard_release(size_t limit, struct pcpu_finding *finding)
 {
 	struct pcpu_guard *guard;
 
+	pcpu_assert_locked(__func__);
 	if (quarantined_bytes <= limit || list_empty(&quarantine))
 		return NULL;
 	guard = list_first(&quarantine, struct pcpu_guard, fifo);
@@ -206,6 +208,7 @@ void pcpu_guard_bury(void)
 
 void pcpu_guard_check(char *buf, size_t size)
 {
+	pcpu_assert_locked(__func__);
 	for (struct rb_node *node = rb_first(&guards); node; node = rb_next(node)) {
 		const struct pcpu_guard *guard = rb_entry(node, struct pcpu_guard, node);
 

@@ -11,6 +11,7 @@ void pcpu_for_each_chunk(void (*fn)(struct pcpu_chunk *chunk, void *arg), void *
 {
 	struct pcpu_chunk *chunk, *next;
 
+	pcpu_assert_locked(__func__);
 	for (unsigned int slot = 0; slot < pcpu_nr_slots; slot++) {
 		list_for_each_entry_safe (chunk, next, &pcpu_slots[slot], node)
 			fn(chunk, arg);

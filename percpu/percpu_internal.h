@@ -17,6 +17,13 @@
 #include "percpu/area.h"
 #include "percpu/inspect.h"
 
+/* In each function whose contract below says (L) held: without it, what follows is corruption. */
+static inline void pcpu_assert_locked(const char *function)
+{
+	if (unlikely(!port_lock_held()))
+		port_panic("%s: pcpu_lock is not held", function);
+}
+
 /* The pages behind one range of units. The first chunk's reserved and dynamic part share one. */
 struct pcpu_pages {
 	struct page **pages; /* (A) [unit * unit_pages + n]; NULL: no memory there */

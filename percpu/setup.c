@@ -190,6 +190,7 @@ static void make_chunks(const struct layout *l, struct pcpu_pages *memory, bool 
 	static struct pcpu_chunk reserved_chunk, dynamic_chunk;
 	static int reserved_map[2], dynamic_map[2];
 	size_t used = l->static_size;
+	irqflags_t flags;
 
 	pcpu_reserved_chunk = NULL;
 	pcpu_first_chunk = NULL;
@@ -203,7 +204,9 @@ static void make_chunks(const struct layout *l, struct pcpu_pages *memory, bool 
 	if (l->dyn_size > 0 || l->reserved_size == 0) {
 		init_part(&dynamic_chunk, l, memory, dynamic_map, used, l->dyn_size, immutable);
 		pcpu_first_chunk = &dynamic_chunk;
+		flags = port_lock();
 		pcpu_chunk_insert(&dynamic_chunk);
+		port_unlock(flags);
 	}
 }
 

@@ -217,6 +217,30 @@ HOST_TEST(U16_depopulate_and_populate_again)
 	check_invariants("a chunk that never was in circulation");
 }
 
+static void relocate(const void *arg)
+{
+	host_boot(arg);
+	pcpu_chunk_relocate(pcpu_first_chunk);
+}
+
+static void unlink_under_the_lock_only(const void *arg)
+{
+	struct list_node out = LIST_INIT(out);
+
+	host_boot(arg);
+	port_lock();
+	pcpu_chunks_unlink_surplus(&out);
+}
+
+/* What needs a lock says so where it is missing. */
+HOST_TEST(a_missing_lock_panics)
+{
+	host_expect_death(relocate, &two_cpus, HOST_EXIT_PANIC,
+			  "pcpu_chunk_relocate: pcpu_lock is not held", "panic");
+	host_expect_death(unlink_under_the_lock_only, &two_cpus, HOST_EXIT_PANIC,
+			  "pcpu_chunks_unlink_surplus: pcpu_alloc_mutex is not held", "panic");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +251,7 @@ int main(void)
 		cmocka_unit_test(O19_U5_a_unit_mapped_in_two_runs),
 		cmocka_unit_test(O11_the_border_between_the_parts),
 		cmocka_unit_test(U16_depopulate_and_populate_again),
+		cmocka_unit_test(a_missing_lock_panics),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
