@@ -17,6 +17,7 @@
 struct request {
 	size_t size, align;
 	bool reserved;
+	bool surplus;		  /* taking the area back has left surplus chunks */
 	unsigned long serial;	  /* tells this request from all others (A) */
 	struct pcpu_chunk *chunk; /* found: the chunk; books full: whose */
 	size_t book_bytes;	  /* books full: the memory that they need */
@@ -173,6 +174,7 @@ static void undo_area(struct request *req)
 	count_area(req->chunk, -1, req->chunk->space.free_size - free_before);
 	pcpu_counters.allocs--;
 	pcpu_chunk_relocate(req->chunk);
+	req->surplus = pcpu_chunks_surplus(); /* the chunk and one that was freed meanwhile */
 	port_unlock(flags);
 }
 
@@ -373,7 +375,7 @@ static void __percpu *alloc_for(struct request *req, struct pcpu_result *result)
 		result->where = area_where(req->chunk, req->grant.offset, req->grant.length);
 		return ptr;
 	}
-	if (made)
+	if (made || req->surplus)
 		port_reclaim_schedule();
 	return alloc_failed(req, result);
 }

@@ -281,12 +281,51 @@ HOST_TEST(every_pair_with_frees_in_interrupts)
 	run_pairs(true, true);
 }
 
+/* ---- What the Spin model found ---- */
+
+static void __percpu *last_of_its_chunk;
+
+static void free_last_of_its_chunk(void *arg __unused)
+{
+	free_percpu(last_of_its_chunk);
+	last_of_its_chunk = NULL;
+}
+
+static void on_page(enum host_hook hook)
+{
+	if (hook == HOOK_PAGE && last_of_its_chunk != NULL)
+		host_run_as(1, free_last_of_its_chunk, NULL);
+}
+
+/* One wholly free chunk serves, another becomes free, the first gets no page and is free again. */
+HOST_TEST(a_failed_request_that_leaves_surplus_wakes_reclaim)
+{
+	host_boot(&(struct host_config){.nr_cpus = 2});
+	fill_chunks();
+	last_of_its_chunk = must_alloc(UNIT, 8);
+	host_fail(HOOK_PAGE, 1);
+	CHECK(host_alloc(UNIT, 8) == NULL); /* leaves a chunk without pages */
+	host_run_reclaim();
+	CHECK_EQ(look_chunks(), 3);
+	CHECK(!host_reclaim_pending);
+
+	host_in_hook = on_page;
+	host_fail(HOOK_PAGE, 1);
+	CHECK(host_alloc(UNIT, 8) == NULL);
+	CHECK_EQ(look_chunks(), 3);
+	CHECK(host_reclaim_pending);
+	host_run_reclaim();
+	CHECK_EQ(look_chunks(), 2);
+	check_invariants("after reclaim");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(U1_U14_every_pair_with_a_map_that_grows),
 		cmocka_unit_test(U4_every_pair_with_room_in_the_map),
 		cmocka_unit_test(every_pair_with_frees_in_interrupts),
+		cmocka_unit_test(a_failed_request_that_leaves_surplus_wakes_reclaim),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
