@@ -17,7 +17,7 @@
 struct request {
 	size_t size, align;
 	bool reserved;
-	bool surplus;		  /* taking the area back has left surplus chunks */
+	bool surplus;		  /* frees meanwhile and what this made or gave back: chunks too many */
 	unsigned long serial;	  /* tells this request from all others (A) */
 	struct pcpu_chunk *chunk; /* found: the chunk; books full: whose */
 	size_t book_bytes;	  /* books full: the memory that they need */
@@ -127,7 +127,7 @@ static void grow_books(struct request *req)
 }
 
 /* Puts a new chunk into circulation; false when out of memory. */
-static bool make_chunk(void)
+static bool make_chunk(struct request *req)
 {
 	struct pcpu_chunk *chunk = pcpu_chunk_create();
 	irqflags_t flags;
@@ -136,6 +136,7 @@ static bool make_chunk(void)
 		return false;
 	flags = port_lock();
 	pcpu_chunk_insert(chunk);
+	req->surplus |= pcpu_chunks_surplus();
 	pcpu_counters.chunks_made++;
 	port_unlock(flags);
 	return true;
@@ -159,7 +160,7 @@ static bool find_area(struct request *req, bool *made)
 			grow_books(req);
 			continue;
 		}
-		if (req->reserved || *made || !make_chunk())
+		if (req->reserved || *made || !make_chunk(req))
 			return false;
 		*made = true;
 	}
@@ -174,7 +175,7 @@ static void undo_area(struct request *req)
 	count_area(req->chunk, -1, req->chunk->space.free_size - free_before);
 	pcpu_counters.allocs--;
 	pcpu_chunk_relocate(req->chunk);
-	req->surplus = pcpu_chunks_surplus(); /* the chunk and one that was freed meanwhile */
+	req->surplus |= pcpu_chunks_surplus();
 	port_unlock(flags);
 }
 
@@ -370,13 +371,13 @@ static void __percpu *alloc_for(struct request *req, struct pcpu_result *result)
 		ptr = served ? area_pointer(req) : NULL;
 	}
 	port_mutex_unlock();
+	if (req->surplus || (made && !served))
+		port_reclaim_schedule();
 	if (served) {
 		result->error = NULL;
 		result->where = area_where(req->chunk, req->grant.offset, req->grant.length);
 		return ptr;
 	}
-	if (made || req->surplus)
-		port_reclaim_schedule();
 	return alloc_failed(req, result);
 }
 

@@ -291,6 +291,35 @@ static void free_last_of_its_chunk(void *arg __unused)
 	last_of_its_chunk = NULL;
 }
 
+static void __percpu *in_first_chunk;
+
+/* While a chunk is made, another becomes free, and elsewhere there is room. */
+static void on_range(enum host_hook hook)
+{
+	if (hook != HOOK_RANGE || last_of_its_chunk == NULL)
+		return;
+	host_run_as(1, free_last_of_its_chunk, NULL);
+	last_of_its_chunk = in_first_chunk;
+	host_run_as(1, free_last_of_its_chunk, NULL);
+}
+
+HOST_TEST(a_chunk_that_was_made_and_is_not_needed_wakes_reclaim)
+{
+	host_boot(&(struct host_config){.nr_cpus = 2});
+	in_first_chunk = must_alloc(4096, 8);
+	fill_chunks();
+	last_of_its_chunk = must_alloc(UNIT, 8);
+	CHECK_EQ(look_chunks(), 2);
+	host_in_hook = on_range;
+	must_alloc(4096, 8);
+	host_in_hook = NULL;
+	CHECK_EQ(look_chunks(), 3);
+	CHECK(host_reclaim_pending);
+	host_run_reclaim();
+	CHECK_EQ(look_chunks(), 2);
+	check_invariants("after reclaim");
+}
+
 static void on_page(enum host_hook hook)
 {
 	if (hook == HOOK_PAGE && last_of_its_chunk != NULL)
@@ -325,6 +354,7 @@ int main(void)
 		cmocka_unit_test(U1_U14_every_pair_with_a_map_that_grows),
 		cmocka_unit_test(U4_every_pair_with_room_in_the_map),
 		cmocka_unit_test(every_pair_with_frees_in_interrupts),
+		cmocka_unit_test(a_chunk_that_was_made_and_is_not_needed_wakes_reclaim),
 		cmocka_unit_test(a_failed_request_that_leaves_surplus_wakes_reclaim),
 	};
 
