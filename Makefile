@@ -291,9 +291,10 @@ T_gdb    := tests/gdb/test_gdb.py
 T_runner := 'tests/runner/test_runner.py [a-m]*' 'tests/runner/test_runner.py [n-z]*' tests/boot/test_refusals.py tests/boot/test_panics.py
 T_build  := tests/compile/test_compile.py tests/compile/test_port.py
 T_model  := tests/model/test_model.py tests/model/test_bad_input.py
+T_spin   := tests/model_spin/test_spin.py
 
 export KERNEL_CC := $(CC) $(CPPFLAGS) $(CFLAGS)
-PARTS := runner kernel model gdb build host # the longest first
+PARTS := runner kernel model gdb build spin host # the longest first
 
 # A variant of the kernel: build/NAME/percpu.elf. Its make shares our jobs, or has its own.
 variant = +$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(NPROC)) \
@@ -311,9 +312,13 @@ test-kernel: $(ELF) ubsan ## boots over CPUs, first-chunk allocators, sizes; rep
 test-gdb: $(ELF) ## gdb attached to the kernel
 test-runner: $(ELF) ubsan ## how `make run` takes broken kernels
 test-build: $(ELF) ## per-CPU accesses in the disassembly, misuse that must not compile, the port
+test-spin: ## a Spin model of the locking holds, and finds planted errors
 test-model: $(ELF) ## the monitor against an independent model of the allocator
 $(PARTS:%=test-%): test-%:
 	@$(PYTHON) tools/testrun.py $(T_$*)
+
+model: ## the Spin model again, all of it: 3 million states
+	@$(PYTHON) tools/testrun.py 'tests/model_spin/test_spin.py --all'
 
 soak: $(ELF) $(HOST_PROGRAMS) ## longer: 10 million operations on 8 CPUs, 3 million against the model
 	@LIMIT=7200 BOOTS='soak_*' HOST_OPS=3000000 HOST_DEPTH=6 HOST_MEMO_DEPTH=0 HOST_SEED=$$(date +%s) \
@@ -368,6 +373,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: all setup run debug gdb bench ubsan coverage test soak $(PARTS:%=test-%) clean format lint help FORCE
+.PHONY: all setup run debug gdb bench ubsan coverage test model soak $(PARTS:%=test-%) clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d

@@ -4,7 +4,8 @@
 # missing. Nothing missing: says so and touches nothing. Needs root or sudo only when it installs.
 
 packages="gcc libc6-dev make binutils python3 gdb libcmocka-dev
-	qemu-system-x86 ovmf grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools"
+	qemu-system-x86 ovmf grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools
+	spin"
 
 say() { echo "setup: $*"; }
 

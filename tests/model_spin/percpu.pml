@@ -13,8 +13,8 @@
  *	try_chunk, search        try_chunk, search in alloc.c (list_for_each_entry_safe)
  *	grow_books               grow_books in alloc.c
  *	make_chunk               make_chunk in alloc.c, pcpu_chunk_create in chunk.c
- *	alloc                    pcpu_try_alloc, serve, find_area, undo_area in alloc.c
- *	free_area                pcpu_try_free, free_locked in alloc.c
+ *	alloc                    alloc_for, serve, find_area, undo_area in alloc.c
+ *	free_area                free_for, free_locked in alloc.c
  *	worker                   pcpu_reclaim in reclaim.c, pcpu_chunks_unlink_surplus in chunk.c
  *	sync                     pcpu_sync in reclaim.c
  *
