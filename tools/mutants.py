@@ -62,6 +62,9 @@ class Tree:
         self.top, self.objects, self.base = WORK / name, WORK / (name + ".obj"), base
         for place in (self.top, self.objects):
             shutil.rmtree(place, ignore_errors=True)
+        if base:  # not the project itself, where someone may be at work
+            shutil.copytree(base.top, self.top)
+            return
         listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"],
                                 check=True, capture_output=True, text=True).stdout
         for line in listed.splitlines():
