@@ -235,11 +235,14 @@ static void damage_chunk(struct pcpu_chunk *chunk, void *arg __unused)
 static unsigned int finds_damage_in_two_maps(const void *arg __unused)
 {
 	struct pcpu_check_result result;
+	irqflags_t flags;
 
 	boot_with_areas();
 	CHECK(pcpu_debug_enable() == false); /* there are areas already */
 	pcpu_guard_on = true;
+	flags = port_lock();
 	pcpu_for_each_chunk(damage_chunk, NULL);
+	port_unlock(flags);
 	CHECK(!pcpu_check(&result));
 	CHECK_TEXT(result.error, "free_size is not the sum");
 	return 1;
@@ -296,8 +299,14 @@ static void destroy_first(void)
 
 static void destroy_with_areas(void)
 {
+	struct pcpu_chunk *chunk;
+	irqflags_t flags;
+
 	port_mutex_lock();
-	pcpu_chunk_destroy(pcpu_chunk_below(UINTPTR_MAX));
+	flags = port_lock();
+	chunk = pcpu_chunk_below(UINTPTR_MAX);
+	port_unlock(flags);
+	pcpu_chunk_destroy(chunk);
 }
 
 struct death {
