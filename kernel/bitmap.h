@@ -7,7 +7,7 @@
 
 #include "kernel/compiler.h"
 
-#define BITS_PER_LONG 64
+#define BITS_PER_LONG	 64
 #define BITS_TO_LONGS(n) (((n) + BITS_PER_LONG - 1) / BITS_PER_LONG)
 
 static inline bool bitmap_test(const unsigned long *map, size_t bit)
@@ -63,6 +63,6 @@ static inline size_t bitmap_weight(const unsigned long *map, size_t nbits)
 	return weight;
 }
 
-#define bitmap_for_each_set(bit, map, nbits)                                                       \
-	for (bit = bitmap_next_set(map, nbits, 0); bit < (nbits);                                  \
+#define bitmap_for_each_set(bit, map, nbits)                      \
+	for (bit = bitmap_next_set(map, nbits, 0); bit < (nbits); \
 	     bit = bitmap_next_set(map, nbits, bit + 1))

@@ -40,7 +40,8 @@ static inline unsigned int cpumask_weight(const struct cpumask *mask)
 	return (unsigned int)bitmap_weight(mask->bits, NR_CPUS);
 }
 
-#define for_each_cpu_in(cpu, mask)                                                                 \
-	for ((cpu) = cpumask_next(mask, 0); (cpu) < nr_cpu_ids; (cpu) = cpumask_next(mask, (cpu) + 1))
-#define for_each_possible_cpu(cpu) for_each_cpu_in(cpu, &cpu_possible_mask)
-#define for_each_online_cpu(cpu) for_each_cpu_in(cpu, &cpu_online_mask)
+#define for_each_cpu_in(cpu, mask)                              \
+	for ((cpu) = cpumask_next(mask, 0); (cpu) < nr_cpu_ids; \
+	     (cpu) = cpumask_next(mask, (cpu) + 1))
+#define for_each_possible_cpu(cpu) for_each_cpu_in (cpu, &cpu_possible_mask)
+#define for_each_online_cpu(cpu)   for_each_cpu_in (cpu, &cpu_online_mask)

@@ -12,7 +12,10 @@ struct list_node {
 	struct list_node *prev;
 };
 
-#define LIST_INIT(name) { &(name), &(name) }
+#define LIST_INIT(name)          \
+	{                        \
+		&(name), &(name) \
+	}
 
 static inline void list_init(struct list_node *head)
 {
@@ -68,17 +71,17 @@ static inline void list_splice_back(struct list_node *from, struct list_node *to
 
 #define list_entry(node, type, member) container_of(node, type, member)
 #define list_first(head, type, member) list_entry((head)->next, type, member)
-#define list_last(head, type, member) list_entry((head)->prev, type, member)
+#define list_last(head, type, member)  list_entry((head)->prev, type, member)
 
 #define list_for_each(node, head) for (node = (head)->next; node != (head); node = node->next)
 
-#define list_for_each_entry(obj, head, member)                                                     \
-	for (obj = list_first(head, __typeof__(*obj), member); &obj->member != (head);             \
+#define list_for_each_entry(obj, head, member)                                         \
+	for (obj = list_first(head, __typeof__(*obj), member); &obj->member != (head); \
 	     obj = list_entry(obj->member.next, __typeof__(*obj), member))
 
 /* As above; obj may be unlinked or freed inside the loop. */
-#define list_for_each_entry_safe(obj, next_obj, head, member)                                      \
-	for (obj = list_first(head, __typeof__(*obj), member),                                     \
-	    next_obj = list_entry(obj->member.next, __typeof__(*obj), member);                     \
-	     &obj->member != (head);                                                               \
-	     obj = next_obj, next_obj = list_entry(next_obj->member.next, __typeof__(*obj), member))
+#define list_for_each_entry_safe(obj, next_obj, head, member)                  \
+	for (obj = list_first(head, __typeof__(*obj), member),                 \
+	    next_obj = list_entry(obj->member.next, __typeof__(*obj), member); \
+	     &obj->member != (head); obj = next_obj,                           \
+	    next_obj = list_entry(next_obj->member.next, __typeof__(*obj), member))

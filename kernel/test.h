@@ -17,10 +17,10 @@
 #include "kernel/compiler.h"
 
 enum test_flags {
-	TEST_QUICK = 1 << 0, /* part of selftest=quick, runs at every boot: milliseconds */
-	TEST_SLOW = 1 << 1,  /* only selftest=all: up to ten seconds */
-	TEST_BROKEN = 1 << 2,/* goes wrong on purpose: runs only when the selection is its name */
-	TEST_SOAK = 1 << 3   /* long: runs only when the selection is its name, up to an hour */
+	TEST_QUICK = 1 << 0,  /* part of selftest=quick, runs at every boot: milliseconds */
+	TEST_SLOW = 1 << 1,   /* only selftest=all: up to ten seconds */
+	TEST_BROKEN = 1 << 2, /* goes wrong on purpose: runs only when the selection is its name */
+	TEST_SOAK = 1 << 3    /* long: runs only when the selection is its name, up to an hour */
 };
 
 struct test_run; /* the runner's state of the test that runs now */

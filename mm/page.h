@@ -33,9 +33,9 @@ struct page {
 };
 
 #define PAGE_MAX_ORDER 10 /* blocks of up to 2^10 pages */
-#define PAGE_NOT_HEAD 0xff
+#define PAGE_NOT_HEAD  0xff
 #define PAGE_MAX_NODES 16 /* memory nodes with free lists of their own; higher ids share the last */
-#define PAGE_POISON 0xd1efa11ed1efa11e /* every eight bytes of a free page in test builds */
+#define PAGE_POISON    0xd1efa11ed1efa11e /* every eight bytes of a free page in test builds */
 
 /* Takes over from the early allocator; after acpi_init. Panics when there is no memory. */
 void page_init(void);
@@ -48,7 +48,7 @@ struct page *page_alloc_node(unsigned int node, unsigned int order, enum page_ow
 void page_free(struct page *page);
 
 phys_addr_t page_to_phys(const struct page *page);
-struct page *phys_to_page(phys_addr_t pa); /* NULL if pa is not memory the allocator knows */
+struct page *phys_to_page(phys_addr_t pa);   /* NULL if pa is not memory the allocator knows */
 void *page_address(const struct page *page); /* in the direct map */
 
 /* The ledger, in pages. */

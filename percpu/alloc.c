@@ -492,8 +492,7 @@ void __percpu *__alloc_percpu(size_t size, size_t align)
 
 void __percpu *__alloc_reserved_percpu(size_t size, size_t align)
 {
-	struct request req = {
-		.size = size, .align = align, .reserved = true, .caller = CALLER()};
+	struct request req = {.size = size, .align = align, .reserved = true, .caller = CALLER()};
 	struct pcpu_result result;
 	void __percpu *ptr = alloc_for(&req, &result);
 

@@ -8,10 +8,10 @@
 
 bool pcpu_guard_on;
 
-static struct rb_root guards;					    /* (L) by pointer */
-static struct list_node quarantine = LIST_INIT(quarantine);	    /* (L) oldest first */
-static struct list_node dead = LIST_INIT(dead);			    /* (L) records to give back */
-static size_t quarantined_bytes;				    /* (L) */
+static struct rb_root guards;				    /* (L) by pointer */
+static struct list_node quarantine = LIST_INIT(quarantine); /* (L) oldest first */
+static struct list_node dead = LIST_INIT(dead);		    /* (L) records to give back */
+static size_t quarantined_bytes;			    /* (L) */
 
 bool pcpu_debug_enable(void)
 {
@@ -43,7 +43,8 @@ static void guard_insert(struct pcpu_guard *guard)
 		struct pcpu_guard *other = rb_entry(*link, struct pcpu_guard, node);
 
 		parent = *link;
-		link = (uintptr_t)guard->ptr < (uintptr_t)other->ptr ? &parent->left : &parent->right;
+		link = (uintptr_t)guard->ptr < (uintptr_t)other->ptr ? &parent->left
+								     : &parent->right;
 	}
 	rb_insert(&guards, &guard->node, parent, link);
 }
@@ -71,7 +72,8 @@ static void describe(const struct pcpu_guard *guard, const char *what, unsigned 
 	if (guard->free_caller)
 		port_symbol(guard->free_caller, freed, sizeof(freed));
 	port_format(buf, size,
-		    "%s: area 0x%lx of %zu bytes, CPU %u, byte %+zd is 0x%02x, not 0x%02x; allocated by "
+		    "%s: area 0x%lx of %zu bytes, CPU %u, byte %+zd is 0x%02x, not 0x%02x; "
+		    "allocated by "
 		    "%s, freed by %s",
 		    what, (uintptr_t)guard->ptr, guard->size, pcpu_cpu_of[unit], offset,
 		    *guard_byte(guard, unit, offset), want, allocated, freed);
@@ -99,15 +101,16 @@ static ssize_t back_end(const struct pcpu_guard *guard)
 
 static bool zones_damaged(const struct pcpu_guard *guard, char *buf, size_t size)
 {
-	return damaged(guard, "write before an area", -(ssize_t)guard->front, 0, GUARD_ZONE_BYTE, buf,
-		       size) ||
+	return damaged(guard, "write before an area", -(ssize_t)guard->front, 0, GUARD_ZONE_BYTE,
+		       buf, size) ||
 	       damaged(guard, "write past an area", (ssize_t)guard->size, back_end(guard),
 		       GUARD_ZONE_BYTE, buf, size);
 }
 
 static bool filling_damaged(const struct pcpu_guard *guard, char *buf, size_t size)
 {
-	return damaged(guard, "write after free", 0, (ssize_t)guard->size, GUARD_FREED_BYTE, buf, size);
+	return damaged(guard, "write after free", 0, (ssize_t)guard->size, GUARD_FREED_BYTE, buf,
+		       size);
 }
 
 struct pcpu_guard *pcpu_guard_create(size_t size, size_t align, uintptr_t caller)
@@ -153,7 +156,8 @@ static void describe_double_free(const struct pcpu_guard *guard, char *text, siz
 	port_symbol(guard->alloc_caller, allocated, sizeof(allocated));
 	port_symbol(guard->free_caller, freed, sizeof(freed));
 	port_format(text, size,
-		    "double free: 0x%lx is already free: area of %zu bytes, allocated by %s, freed by %s",
+		    "double free: 0x%lx is already free: area of %zu bytes, allocated by %s, freed "
+		    "by %s",
 		    (uintptr_t)guard->ptr, guard->size, allocated, freed);
 }
 

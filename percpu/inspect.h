@@ -88,7 +88,7 @@ struct pcpu_stats {
 	unsigned long map_growths;
 	unsigned long reclaim_runs;
 	unsigned long scans, entries_touched; /* area map scans, entries they looked at */
-	unsigned long damages;			/* writes where none may be, found by percpu_debug */
+	unsigned long damages;		      /* writes where none may be, found by percpu_debug */
 	unsigned long chunks_visited;	      /* chunks looked at by searches */
 };
 /* Any context but NMI. */

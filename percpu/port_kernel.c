@@ -95,7 +95,8 @@ size_t port_pages_owned(void)
 
 uintptr_t port_range_alloc(size_t size)
 {
-	uintptr_t start = must_fail(PORT_RANGE) ? 0 : vm_range_alloc(size, PAGE_SIZE, "percpu chunk");
+	uintptr_t start =
+		must_fail(PORT_RANGE) ? 0 : vm_range_alloc(size, PAGE_SIZE, "percpu chunk");
 
 	if (start != 0)
 		heap_bytes += vm_range_charge();
@@ -159,7 +160,8 @@ void *port_early_alloc(size_t size)
 	phys_addr_t pa = early_alloc_phys(size, sizeof(long), 0);
 
 	if (pa == PHYS_NONE)
-		panic("percpu: no %zu bytes of memory for the first chunk's books: give more memory",
+		panic("percpu: no %zu bytes of memory for the first chunk's books: give more "
+		      "memory",
 		      size);
 	return phys_to_virt(pa);
 }

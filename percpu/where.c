@@ -118,9 +118,11 @@ static void gap_text(uintptr_t p, const struct pcpu_where *w, char *buf, size_t 
 	if (!w->has_chunk)
 		port_format(buf, size, "0x%lx is in the gap below every chunk", p);
 	else if (w->past_last)
-		port_format(buf, size, "0x%lx is in the gap past the last chunk, chunk %lu", p, w->chunk);
+		port_format(buf, size, "0x%lx is in the gap past the last chunk, chunk %lu", p,
+			    w->chunk);
 	else
-		port_format(buf, size, "0x%lx is in a gap, in no chunk; the nearest below is chunk %lu", p,
+		port_format(buf, size,
+			    "0x%lx is in a gap, in no chunk; the nearest below is chunk %lu", p,
 			    w->chunk);
 }
 

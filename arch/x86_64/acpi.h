@@ -8,8 +8,8 @@
 
 #include "kernel/compiler.h"
 
-#define ACPI_MAX_CPUS 512
-#define ACPI_MAX_IOAPICS 8
+#define ACPI_MAX_CPUS	   512
+#define ACPI_MAX_IOAPICS   8
 #define ACPI_MAX_OVERRIDES 24
 
 struct acpi_cpu {
@@ -21,9 +21,16 @@ struct acpi_madt {
 	phys_addr_t lapic_address;
 	struct acpi_cpu cpus[ACPI_MAX_CPUS];
 	unsigned int nr_cpus;
-	struct { phys_addr_t address; uint32_t gsi_base; } ioapics[ACPI_MAX_IOAPICS];
+	struct {
+		phys_addr_t address;
+		uint32_t gsi_base;
+	} ioapics[ACPI_MAX_IOAPICS];
 	unsigned int nr_ioapics;
-	struct { uint8_t irq; uint32_t gsi; uint16_t flags; } overrides[ACPI_MAX_OVERRIDES];
+	struct {
+		uint8_t irq;
+		uint32_t gsi;
+		uint16_t flags;
+	} overrides[ACPI_MAX_OVERRIDES];
 	unsigned int nr_overrides;
 	unsigned int nr_dropped; /* entries that found no room above */
 };

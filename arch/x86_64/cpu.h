@@ -5,16 +5,16 @@
  */
 #pragma once
 
-#define CR0_PE (1 << 0)
-#define CR0_MP (1 << 1)
-#define CR0_ET (1 << 4)
-#define CR0_NE (1 << 5)
-#define CR0_WP (1 << 16)
-#define CR0_NW (1 << 29)
-#define CR0_CD (1 << 30)
-#define CR0_PG (1 << 31)
-#define CR4_PAE (1 << 5)
-#define CR4_PGE (1 << 7)
+#define CR0_PE	 (1 << 0)
+#define CR0_MP	 (1 << 1)
+#define CR0_ET	 (1 << 4)
+#define CR0_NE	 (1 << 5)
+#define CR0_WP	 (1 << 16)
+#define CR0_NW	 (1 << 29)
+#define CR0_CD	 (1 << 30)
+#define CR0_PG	 (1 << 31)
+#define CR4_PAE	 (1 << 5)
+#define CR4_PGE	 (1 << 7)
 #define CR4_UMIP (1 << 11)
 #define CR4_SMEP (1 << 20)
 #define CR4_SMAP (1 << 21)
@@ -24,8 +24,8 @@
 #define EFER_NXE (1 << 11)
 
 #define MSR_APIC_BASE 0x1b
-#define MSR_EFER 0xc0000080
-#define MSR_GS_BASE 0xc0000101
+#define MSR_EFER      0xc0000080
+#define MSR_GS_BASE   0xc0000101
 
 #define RFLAGS_IF (1 << 9)
 

@@ -21,7 +21,7 @@ unsigned int nr_cpu_ids;
 
 DEFINE_PER_CPU_READ_MOSTLY(unsigned int, cpu_number);
 
-static struct cpumask startable; /* those with an enabled processor */
+static struct cpumask startable;   /* those with an enabled processor */
 static uint32_t apic_ids[NR_CPUS]; /* by CPU id; APIC_ID_NONE: no processor */
 
 unsigned int smp_processor_id(void)

@@ -26,12 +26,12 @@
  */
 #pragma once
 
-#define KERNEL_BASE 0xffffffffc0000000
-#define KERNEL_PHYS 0x200000
-#define DIRECT_MAP_BASE 0xffff888000000000
-#define DIRECT_MAP_SIZE 0x400000000000
-#define VMALLOC_START 0xffffd00000000000
-#define VMALLOC_END 0xffffd20000000000
+#define KERNEL_BASE	 0xffffffffc0000000
+#define KERNEL_PHYS	 0x200000
+#define DIRECT_MAP_BASE	 0xffff888000000000
+#define DIRECT_MAP_SIZE	 0x400000000000
+#define VMALLOC_START	 0xffffd00000000000
+#define VMALLOC_END	 0xffffd20000000000
 #define PERCPU_LINK_BASE 0x30000000
 
 #define TRAMPOLINE_PHYS 0x8000 /* APs start here: page 8 is the vector of their start-up IPI */

@@ -105,11 +105,10 @@ static void an_unknown_key_warns_once(void **state)
 
 static void a_bad_value_warns_and_counts_as_absent(void **state)
 {
-	static const char *const bad[] = {
-		"seed=",	 "seed=x",	  "seed=-1",
-		"seed=1K",	 "seed=12 ",	  "percpu_unit=4G",
-		"monitor=yes",	 "console=",	 "seed=18446744073709551616",
-		"monitor=on|off"};
+	static const char *const bad[] = {"seed=",	   "seed=x",   "seed=-1",
+					  "seed=1K",	   "seed=12 ", "percpu_unit=4G",
+					  "monitor=yes",   "console=", "seed=18446744073709551616",
+					  "monitor=on|off"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)

@@ -27,8 +27,8 @@ static uint8_t *copy(void __percpu *ptr, unsigned int cpu)
 }
 
 /* Writes one byte at offset on one CPU, then frees and drains: that has to be found as text. */
-static void expect_found(size_t size, size_t align, ssize_t offset, unsigned int cpu, bool after_free,
-			 const char *text)
+static void expect_found(size_t size, size_t align, ssize_t offset, unsigned int cpu,
+			 bool after_free, const char *text)
 {
 	unsigned long warnings = host_warnings, damages = look_stats().damages;
 	void __percpu *ptr = host_alloc(size, align);

@@ -274,6 +274,7 @@ static void reached(const struct state *s)
 	nr_seen++;
 	if (nr_next == next_room) {
 		next_room = next_room ? next_room * 2 : 1024;
+		/* cppcheck-suppress memleakOnRealloc ; the test ends there */
 		next_frontier = realloc(next_frontier, next_room * sizeof(p));
 		assert_non_null(next_frontier);
 	}

@@ -54,7 +54,7 @@ TEST(percpu_guard_finds_writes_on_every_cpu, TEST_QUICK)
 		test_skip(t, "needs percpu_debug");
 		return;
 	}
-	for_each_possible_cpu(cpu) {
+	for_each_possible_cpu (cpu) {
 		expect_found(t, cpu, -1, false, "write before an area");
 		expect_found(t, cpu, SIZE, false, "write past an area");
 		expect_found(t, cpu, 0, true, "write after free");

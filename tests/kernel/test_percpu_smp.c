@@ -43,7 +43,7 @@ struct plan {
 	size_t max_ops, max_size; /* of each worker, of an area */
 	uint64_t us;		  /* how long at most */
 	unsigned int check_ms;	  /* between two looks at the invariants */
-	unsigned int ways;	  /* one area in so many is freed by the timer, one by another CPU */
+	unsigned int ways; /* one area in so many is freed by the timer, one by another CPU */
 };
 
 static struct worker *workers[NR_CPUS];
@@ -93,7 +93,8 @@ static size_t random_size(struct worker *w)
 
 	if (r % 16 < 11)
 		return 1 + (r >> 8) % 64;
-	return 1 + (r >> 8) % (r % 16 < 15 ? min(w->plan->max_size, (size_t)512) : w->plan->max_size);
+	return 1 +
+	       (r >> 8) % (r % 16 < 15 ? min(w->plan->max_size, (size_t)512) : w->plan->max_size);
 }
 
 static void make_area(struct worker *w, struct slot *slot)

@@ -13,54 +13,54 @@ static DEFINE_PER_CPU(uint8_t, some_byte);
 #define AT(T, arg) (*(T __percpu *)(uintptr_t)(arg))
 
 /* One function an operation and size, for trap_probe; arg is the per-CPU pointer's number. */
-#define DEFINE_NULL_OPS(T)                          \
-	static void __undefined_on_purpose null_read_##T(void *arg) \
-	{                                           \
-		this_cpu_read(AT(T, arg));          \
-	}                                           \
-	static void __undefined_on_purpose null_write_##T(void *arg) \
-	{                                           \
-		this_cpu_write(AT(T, arg), 1);      \
-	}                                           \
-	static void __undefined_on_purpose null_add_##T(void *arg) \
-	{                                           \
-		this_cpu_add(AT(T, arg), 1);        \
-	}                                           \
-	static void __undefined_on_purpose null_sub_##T(void *arg) \
-	{                                           \
-		this_cpu_sub(AT(T, arg), 1);        \
-	}                                           \
-	static void __undefined_on_purpose null_inc_##T(void *arg) \
-	{                                           \
-		this_cpu_inc(AT(T, arg));           \
-	}                                           \
-	static void __undefined_on_purpose null_dec_##T(void *arg) \
-	{                                           \
-		this_cpu_dec(AT(T, arg));           \
-	}                                           \
-	static void __undefined_on_purpose null_and_##T(void *arg) \
-	{                                           \
-		this_cpu_and(AT(T, arg), 1);        \
-	}                                           \
-	static void __undefined_on_purpose null_or_##T(void *arg) \
-	{                                           \
-		this_cpu_or(AT(T, arg), 1);         \
-	}                                           \
-	static void __undefined_on_purpose null_xchg_##T(void *arg) \
-	{                                           \
-		this_cpu_xchg(AT(T, arg), 1);       \
-	}                                           \
-	static void __undefined_on_purpose null_cmpxchg_##T(void *arg) \
-	{                                           \
-		this_cpu_cmpxchg(AT(T, arg), 0, 1); \
-	}                                           \
+#define DEFINE_NULL_OPS(T)                                                \
+	static void __undefined_on_purpose null_read_##T(void *arg)       \
+	{                                                                 \
+		this_cpu_read(AT(T, arg));                                \
+	}                                                                 \
+	static void __undefined_on_purpose null_write_##T(void *arg)      \
+	{                                                                 \
+		this_cpu_write(AT(T, arg), 1);                            \
+	}                                                                 \
+	static void __undefined_on_purpose null_add_##T(void *arg)        \
+	{                                                                 \
+		this_cpu_add(AT(T, arg), 1);                              \
+	}                                                                 \
+	static void __undefined_on_purpose null_sub_##T(void *arg)        \
+	{                                                                 \
+		this_cpu_sub(AT(T, arg), 1);                              \
+	}                                                                 \
+	static void __undefined_on_purpose null_inc_##T(void *arg)        \
+	{                                                                 \
+		this_cpu_inc(AT(T, arg));                                 \
+	}                                                                 \
+	static void __undefined_on_purpose null_dec_##T(void *arg)        \
+	{                                                                 \
+		this_cpu_dec(AT(T, arg));                                 \
+	}                                                                 \
+	static void __undefined_on_purpose null_and_##T(void *arg)        \
+	{                                                                 \
+		this_cpu_and(AT(T, arg), 1);                              \
+	}                                                                 \
+	static void __undefined_on_purpose null_or_##T(void *arg)         \
+	{                                                                 \
+		this_cpu_or(AT(T, arg), 1);                               \
+	}                                                                 \
+	static void __undefined_on_purpose null_xchg_##T(void *arg)       \
+	{                                                                 \
+		this_cpu_xchg(AT(T, arg), 1);                             \
+	}                                                                 \
+	static void __undefined_on_purpose null_cmpxchg_##T(void *arg)    \
+	{                                                                 \
+		this_cpu_cmpxchg(AT(T, arg), 0, 1);                       \
+	}                                                                 \
 	static void __undefined_on_purpose null_add_return_##T(void *arg) \
-	{                                           \
-		this_cpu_add_return(AT(T, arg), 1); \
-	}                                           \
+	{                                                                 \
+		this_cpu_add_return(AT(T, arg), 1);                       \
+	}                                                                 \
 	static void __undefined_on_purpose null_inc_return_##T(void *arg) \
-	{                                           \
-		this_cpu_inc_return(AT(T, arg));    \
+	{                                                                 \
+		this_cpu_inc_return(AT(T, arg));                          \
 	}
 
 DEFINE_NULL_OPS(uint8_t)
