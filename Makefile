@@ -260,10 +260,16 @@ $(B)/compile_commands.json: Makefile tools/compile_commands.py
 setup: ## installs the Debian packages that are missing
 	@sh tools/setup.sh
 
-run: $(ELF) ## boots it in QEMU, console on this terminal (variables: README.md)
+# Makes targets with a make of its own, on all processors; it shares our jobs if there are any.
+NPROC := $(shell nproc)
+in_parallel = +$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(NPROC)) $(1)
+
+run: ## boots it in QEMU, console on this terminal (variables: README.md)
+	@$(call in_parallel,$(ELF))
 	@$(PYTHON) tools/run.py
 
-debug: $(ELF) ## QEMU stopped at the reset vector, gdb attached
+debug: ## QEMU stopped at the reset vector, gdb attached
+	@$(call in_parallel,$(ELF))
 	@$(PYTHON) tools/debug.py
 
 gdb: $(ELF) ## attaches gdb to a running `make run GDB=1`
@@ -273,9 +279,11 @@ bench: $(ELF) ## benchmark tables, counted in instructions: the same on every ru
 	@echo bench | SMP=1 ACCEL=tcg,thread=single QEMUEXTRA='-icount shift=0' TIMEOUT=3600 NAME=bench \
 		CMDLINE='selftest=none replay=none possible_cpus=4' $(PYTHON) tools/run.py
 
+PARTS := runner kernel model gdb build spin host # of the tests, the longest first
+
 # `make setup run` on a bare machine: nothing is built before the tools are there.
 ifneq ($(filter setup,$(MAKECMDGOALS)),)
-$(B)/flags: setup
+$(B)/flags run debug bench ubsan test soak $(PARTS:%=test-%): | setup
 endif
 
 # ---- Tests ----------------------------------------------------------------------------------------
@@ -294,33 +302,39 @@ T_model  := tests/model/test_model.py tests/model/test_bad_input.py
 T_spin   := tests/model_spin/test_spin.py
 
 export KERNEL_CC := $(CC) $(CPPFLAGS) $(CFLAGS)
-PARTS := runner kernel model gdb build spin host # the longest first
-
-# A variant of the kernel: build/NAME/percpu.elf. Its make shares our jobs, or has its own.
-variant = +$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(NPROC)) \
-	B=build/$(1) $(2) build/$(1)/percpu.elf
-NPROC := $(shell nproc)
 
 ubsan: ## the kernel with traps on undefined behaviour, in build/ubsan/
-	$(Q)$(call variant,ubsan,SANITIZE=1)
+	$(Q)$(call in_parallel,B=build/ubsan SANITIZE=1 build/ubsan/percpu.elf)
 
-test: $(ELF) $(HOST_PROGRAMS) ubsan ## everything that checks the project
+test: ## everything that checks the project
+	@$(call in_parallel,$(ELF) $(HOST_PROGRAMS) ubsan)
 	@$(PYTHON) tools/testrun.py $(foreach p,$(PARTS),$(T_$(p)))
 
-test-host: $(HOST_PROGRAMS) ## unit tests on the host
-test-kernel: $(ELF) ubsan ## boots over CPUs, first-chunk allocators, sizes; replays
-test-gdb: $(ELF) ## gdb attached to the kernel
-test-runner: $(ELF) ubsan ## how `make run` takes broken kernels
-test-build: $(ELF) ## per-CPU accesses in the disassembly, misuse that must not compile, the port
+test-host: ## unit tests on the host
+test-kernel: ## boots over CPUs, first-chunk allocators, sizes; replays
+test-gdb: ## gdb attached to the kernel
+test-runner: ## how `make run` takes broken kernels
+test-build: ## per-CPU accesses in the disassembly, misuse that must not compile, the port
 test-spin: ## a Spin model of the locking holds, and finds planted errors
-test-model: $(ELF) ## the monitor against an independent model of the allocator
+test-model: ## the monitor against an independent model of the allocator
 $(PARTS:%=test-%): test-%:
+	@$(call in_parallel,$(NEEDS_$*))
 	@$(PYTHON) tools/testrun.py $(T_$*)
+
+# What has to be made before a part's programs run.
+NEEDS_host   := $(HOST_PROGRAMS)
+NEEDS_kernel := $(ELF) ubsan
+NEEDS_runner := $(ELF) ubsan
+NEEDS_gdb    := $(ELF)
+NEEDS_build  := $(ELF)
+NEEDS_model  := $(ELF)
+NEEDS_spin   := $(ELF)
 
 model: ## the Spin model again, all of it: 3 million states
 	@$(PYTHON) tools/testrun.py 'tests/model_spin/test_spin.py --all'
 
-soak: $(ELF) $(HOST_PROGRAMS) ## longer: 10 million operations on 8 CPUs, 3 million against the model
+soak: ## longer: 10 million operations on 8 CPUs, 3 million against the model
+	@$(call in_parallel,$(ELF) $(HOST_PROGRAMS))
 	@LIMIT=7200 BOOTS='soak_*' HOST_OPS=3000000 HOST_DEPTH=6 HOST_MEMO_DEPTH=0 HOST_SEED=$$(date +%s) \
 		$(PYTHON) tools/testrun.py tests/boot/test_boot.py \
 		$(filter %_oracle %_universe %_fail %_threads,$(HOST_PROGRAMS))
