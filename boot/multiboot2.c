@@ -105,11 +105,11 @@ static const char *add_region(const struct mb2_memory_entry *entry, struct boot_
 	struct boot_region *last = out->nr_regions > 0 ? &out->regions[out->nr_regions - 1] : NULL;
 	phys_addr_t end;
 
-	if (entry->length == 0)
-		return NULL;
 	/* Some firmware describes "up to the end" by a length that wraps. */
 	if (__builtin_add_overflow(entry->base, entry->length, &end))
 		end = UINT64_MAX;
+	if (end == entry->base)
+		return NULL;
 	if (last != NULL && last->type == entry->type && last->end == entry->base) {
 		last->end = end;
 		return NULL;
