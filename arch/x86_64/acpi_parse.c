@@ -148,6 +148,16 @@ const char *acpi_parse_madt(const void *table, size_t size, struct acpi_madt *ou
 	return error;
 }
 
+/* A length that wraps means up to the end. */
+static struct acpi_memory_range memory_range(const uint8_t *entry)
+{
+	uint64_t start = read64(entry + 8), end;
+
+	if (__builtin_add_overflow(start, read64(entry + 16), &end))
+		end = UINT64_MAX;
+	return (struct acpi_memory_range){start, end, read32(entry + 2)};
+}
+
 static void srat_visit(void *arg, const uint8_t *entry, size_t length)
 {
 	struct acpi_srat *out = arg;
@@ -162,9 +172,7 @@ static void srat_visit(void *arg, const uint8_t *entry, size_t length)
 			(struct acpi_affinity){read32(entry + 8), read32(entry + 4)};
 	else if (entry[0] == SRAT_MEMORY && length >= 40 && (read32(entry + 28) & ENTRY_ENABLED) &&
 		 out->nr_ranges < ACPI_MAX_RANGES)
-		out->ranges[out->nr_ranges++] = (struct acpi_memory_range){
-			read64(entry + 8), read64(entry + 8) + read64(entry + 16),
-			read32(entry + 2)};
+		out->ranges[out->nr_ranges++] = memory_range(entry);
 }
 
 const char *acpi_parse_srat(const void *table, size_t size, struct acpi_srat *out)
