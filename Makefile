@@ -197,9 +197,12 @@ HOST_RACE_TESTS := \
 
 SRCS_coverage := $(if $(filter 1,$(COVERAGE)),arch/x86_64/coverage.c)
 
+# Fuzz targets: tests/fuzz/fuzz_NAME.c, with the same two lines in its head.
+FUZZ_TARGETS := acpi cmdline multiboot2 stream trace
+
 SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRCS_tests) \
 	$(SRCS_coverage)
-C_FILES = $(filter %.c,$(SRCS)) $(HOST_TESTS) $(wildcard tests/port_minimal/*.c */*.h */*/*.h \
+C_FILES = $(filter %.c,$(SRCS)) $(HOST_TESTS) $(wildcard tests/fuzz/*.c tests/port_minimal/*.c */*.h */*/*.h \
 	tests/port_minimal/*/*.h)
 OBJS := $(SRCS:%=$(B)/obj/%.o)
 
@@ -290,7 +293,7 @@ endif
 # Each part is programs that print TAP; tools/testrun.py adds them up.
 
 HOST_PROGRAMS := $(HOST_TESTS:tests/host/%.c=$(B)/host/%) $(B)/port_minimal/main \
-	$(HOST_RACE_TESTS:tests/host/%.c=$(B)/host-race/%)
+	$(HOST_RACE_TESTS:tests/host/%.c=$(B)/host-race/%) $(FUZZ_TARGETS:%=$(B)/fuzz-replay/%)
 
 T_host   := $(HOST_PROGRAMS)
 T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
@@ -368,6 +371,33 @@ $(B)/port_minimal/%: tests/port_minimal/%.c $(B)/flags $$(call head_line,tests/p
 	$(call build_host_test,-fsanitize=address$(COMMA)undefined)
 $(B)/coverage/host/%: tests/host/%.c $$(call head_line,tests/host/$$*.c,links)
 	$(call build_host_test,-O0 --coverage -fprofile-update=atomic -Wl$(COMMA)-u$(COMMA)__gcov_dump)
+
+# The fuzz targets over the inputs kept in the tree.
+$(B)/fuzz-replay/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $$(call head_line,tests/fuzz/fuzz_$$*.c,links)
+	$(call build_host_test,-fsanitize=address$(COMMA)undefined)
+
+# libFuzzer is clang's; its version and flags are not gcc's, so all it links is built in one go.
+CLANG   ?= clang
+SECONDS ?= 60
+$(B)/fuzz/%: tests/fuzz/fuzz_%.c $$(call head_line,tests/fuzz/fuzz_$$*.c,links)
+	$(call say,FUZZCC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(HOSTCFLAGS) -fsanitize=fuzzer,address,undefined $(call head_line,$<,flags) \
+		-MMD -MP -o $@ $(filter %.c %.S,$^) -lcmocka -lpthread
+
+# Whether clang can link a fuzz target, before any is tried.
+fuzz-tools:
+	@mkdir -p $(B)/fuzz
+	@echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' | \
+		$(CLANG) -x c -fsanitize=fuzzer -o $(B)/fuzz/.probe - 2>/dev/null || { echo \
+		'make fuzz needs clang with libFuzzer: apt-get install clang-14 libclang-rt-14-dev' \
+		'(then CLANG=clang-14)'; exit 1; }
+$(FUZZ_TARGETS:%=$(B)/fuzz/%): | fuzz-tools
+
+fuzz: $(FUZZ_TARGETS:%=$(B)/fuzz/%) ## each fuzz target for SECONDS=60, two at a time
+	@printf '%s\n' $(FUZZ_TARGETS) | xargs -P 2 -I NAME sh tests/fuzz/run.sh NAME $(SECONDS)
+
+-include $(wildcard $(B)/fuzz/*.d $(B)/fuzz-replay/*.d)
 -include $(wildcard $(B)/host/*.d $(B)/host-race/*.d $(B)/coverage/host/*.d \
 	$(B)/port_minimal/*.d)
 
@@ -387,6 +417,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: all setup run debug gdb bench ubsan coverage test model soak $(PARTS:%=test-%) clean format lint help FORCE
+.PHONY: all setup run debug gdb bench ubsan coverage test model fuzz fuzz-tools soak $(PARTS:%=test-%) clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d

@@ -21,8 +21,7 @@ void host_check_failed(const char *file, int line, const char *fmt, ...)
 	vfprintf(stderr, fmt, args);
 	fprintf(stderr, "\n");
 	va_end(args);
-	fflush(NULL);
-	_exit(1);
+	host_leave(1);
 }
 
 void host_run_child(const char *name, void (*body)(void))

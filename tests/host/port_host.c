@@ -39,8 +39,12 @@ static pthread_mutex_t report_mutex = PTHREAD_MUTEX_INITIALIZER;
 /* Coverage builds write their counters at exit only; a panic must not lose them. */
 extern void __gcov_dump(void) __attribute__((weak));
 
+void (*host_on_leave)(int status);
+
 void host_leave(int status)
 {
+	if (host_on_leave != NULL)
+		host_on_leave(status);
 	fflush(NULL);
 	if (__gcov_dump != NULL)
 		__gcov_dump();

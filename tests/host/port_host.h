@@ -128,6 +128,8 @@ extern uint64_t host_time_ms;	    /* what port_time_ms says */
 extern bool host_quiet;		    /* port_warn and port_info do not print */
 /* Ends the process at once: no exit handlers, no leak check, but coverage counters are kept. */
 void host_leave(int status) __noreturn;
+/* Called first by host_leave, which every failed check ends in; NULL: nothing. */
+extern void (*host_on_leave)(int status);
 /* Ends the process with HOST_EXIT_PORT: the port's contract was broken. */
 void host_die(const char *fmt, ...) __printf(1, 2) __noreturn;
 
