@@ -51,7 +51,7 @@ class Options:
         self.uefi = get("UEFI", "0") != "0"
         self.qemu = get("QEMU", "qemu-system-x86_64")
         self.kernel = get("KERNEL", os.path.join(BUILD, "percpu.elf"))
-        self.coverage = "" if get("KERNEL") else os.environ.get("COVERAGE", "")
+        self.coverage = "" if get("KERNEL") else os.environ.get("COVERAGE_DIR", "")
         if self.coverage:
             self.kernel = os.path.join(BUILD, "coverage", "kernel", "percpu.elf")
         self.extra = shlex.split(get("QEMUEXTRA"))

@@ -30,7 +30,7 @@ def gdb(socket, script, folder):
     path = os.path.join(folder, "script.gdb")
     with open(path, "w", encoding="ascii") as file:
         file.write(f"target remote {socket}\n{script}delete\ncontinue\n")
-    subprocess.run(["gdb", "-batch", "-nx", "-x", path, os.path.join(machine.BUILD, "percpu.elf")],
+    subprocess.run(["gdb", "-batch", "-nx", "-x", path, machine.Options().kernel],
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                    timeout=90, check=False)
 

@@ -333,7 +333,7 @@ int port_map(uintptr_t addr, struct page *const *pages, size_t n)
 			host_die("port_map of page %u, which is free or mapped elsewhere",
 				 page_index(pages[i]));
 	}
-	if (host_is_set_up && host_hook_fails(HOOK_MAP)) {
+	if ((host_is_set_up || host_faults[HOOK_MAP].fail_at) && host_hook_fails(HOOK_MAP)) {
 		pthread_mutex_unlock(&memory_mutex);
 		return -ENOMEM;
 	}

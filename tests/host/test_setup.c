@@ -25,10 +25,26 @@ struct arguments {
 	size_t pages;		   /* that get_page has; 0: a whole unit */
 	size_t pages_of_cpu_2;	   /* if not as the others */
 	const unsigned int *units; /* of CPUs 0, 2, 5 */
+	void (*before)(void);	   /* called right before set-up; NULL: nothing */
 };
 
 static const unsigned int cpus[] = {0, 2, 5};
 static const unsigned int same_unit[] = {0, 1, 1}, unit_past_end[] = {0, 1, 3};
+
+static void without_cpus(void)
+{
+	cpu_possible_mask = (struct cpumask){0};
+}
+
+static void with_cpus_past_the_last_id(void)
+{
+	nr_cpu_ids = 3;
+}
+
+static void without_memory_for_page_tables(void)
+{
+	host_fail(HOOK_MAP, 1);
+}
 
 static const struct arguments wrong[] = {
 	{.name = "static_size", .static_size = 0, .unit_size = UNIT, .dyn_size = -1},
@@ -135,6 +151,21 @@ static const struct arguments wrong[] = {
 	 .unit_size = UNIT,
 	 .dyn_size = -1,
 	 .units = unit_past_end},
+	{.name = "possible CPUs",
+	 .static_size = STATIC_SIZE,
+	 .unit_size = UNIT,
+	 .dyn_size = -1,
+	 .before = without_cpus},
+	{.name = "possible CPUs",
+	 .static_size = STATIC_SIZE,
+	 .unit_size = UNIT,
+	 .dyn_size = -1,
+	 .before = with_cpus_past_the_last_id},
+	{.name = "populate_pte",
+	 .static_size = STATIC_SIZE,
+	 .unit_size = UNIT,
+	 .dyn_size = -1,
+	 .before = without_memory_for_page_tables},
 };
 
 static const struct arguments *current;
@@ -162,6 +193,8 @@ static void set_up(const void *arg)
 	first_page = host_take_pages(3 * UNIT / PAGE_SIZE);
 	if (current->with_base)
 		base = (char *)host_page_address(first_page) + current->base_offset;
+	if (current->before)
+		current->before();
 	unit = pcpu_setup_first_chunk(
 		get_page, current->static_size, current->reserved_size, current->unit_size,
 		current->dyn_size, base,
