@@ -14,10 +14,10 @@
  */
 #include "percpu/percpu_internal.h"
 
-#define SLOT_BASE_SHIFT 5 /* 16-31 bytes: fls = 5, the first slot above the one for small rests */
-#define MIN_FREE \
-	4 /* with fewer free bytes than this, or no run of them, a chunk counts as full \
-			   */
+/* 16-31 bytes: fls = 5, the first slot above the one for small rests. */
+#define SLOT_BASE_SHIFT 5
+/* With fewer free bytes than this, or no run of them, a chunk counts as full. */
+#define MIN_FREE 4
 
 struct list_node *pcpu_slots;
 unsigned int pcpu_nr_slots;
