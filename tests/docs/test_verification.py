@@ -64,5 +64,25 @@ def test_at_least_fifty_mutants_with_one_line_each():
         assert 10 < len(first) < 120, f"{path.name} begins with {first!r}"
 
 
+def hunks(patch):
+    """(file, text that the hunk expects there) of each hunk."""
+    path, old = None, None
+    for line in patch.splitlines()[1:] + ["@@"]:
+        if line.startswith(("@@", "--- ")) and old:
+            yield path, "\n".join(old)
+        if line.startswith("--- "):
+            path, old = line[6:], None
+        elif line.startswith("@@"):
+            old = []
+        elif old is not None and line[:1] in (" ", "-"):
+            old.append(line[1:])
+
+
+def test_every_mutant_still_applies():
+    stale = [patch.name for patch in sorted((ROOT / "tests/mutants").glob("*.patch"))
+             for path, old in hunks(patch.read_text()) if old not in (ROOT / path).read_text()]
+    assert not stale, f"these patches do not fit the tree any more: {stale}"
+
+
 if __name__ == "__main__":
     taptest.main(globals())
