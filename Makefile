@@ -122,7 +122,8 @@ SRCS_kernel := \
 	kernel/warn.c \
 	kernel/workqueue.c
 
-SRCS_percpu := \
+# The allocator itself, which the host tests and other ports are made of too; and this kernel's port.
+SRCS_percpu_core := \
 	percpu/alloc.c \
 	percpu/areamap.c \
 	percpu/check.c \
@@ -130,11 +131,13 @@ SRCS_percpu := \
 	percpu/guard.c \
 	percpu/inspect.c \
 	percpu/populate.c \
-	percpu/port_kernel.c \
 	percpu/reclaim.c \
 	percpu/setup.c \
-	percpu/setup_kernel.c \
 	percpu/where.c
+
+SRCS_percpu := $(SRCS_percpu_core) \
+	percpu/port_kernel.c \
+	percpu/setup_kernel.c
 
 # Self-tests, linked into the kernel.
 SRCS_tests := \
@@ -163,8 +166,15 @@ SRCS_tests := \
 	tests/kernel/test_thiscpu_null.c \
 	tests/kernel/test_vmalloc.c
 
-# Tests that run on the host. A file names what it is linked with: "links: FILE…" in a comment line,
-# and flags of its own: "flags: …".
+# Tests that run on the host. A file names what it is linked with: "links: FILE or @GROUP…" in comment
+# lines of its head, and flags of its own: "flags: …".
+GROUP_percpu := $(SRCS_percpu_core) kernel/rbtree.c
+GROUP_port_host := \
+	tests/host/host_test.c \
+	tests/host/port_host.c \
+	tests/host/port_host_locks.c \
+	tests/host/port_host_memory.c
+
 HOST_TESTS := \
 	tests/host/test_acpi.c \
 	tests/host/test_check.c \
@@ -354,8 +364,14 @@ coverage: $(HOST_TESTS:tests/host/%.c=$(B)/coverage/host/%) ## which lines ran, 
 	@$(PYTHON) tools/coverage.py
 
 COMMA := ,
-# The files that the line "links: …" of a host test names, its flags, and what they include.
-head_line = $(shell sed -n 's,.*$(2): \(.*\) \*/.*,\1,p' $(1))
+# What the lines "links: …" or "flags: …" in a test's head say; the files that the links stand for.
+head_line = $(shell sed -n 's,^/\* $(2): \(.*\) \*/$$,\1,p' $(1))
+group = $(or $(GROUP_$(1)),$(error there is no group @$(1) of files to link))
+links_of = $(foreach name,$(call head_line,$(1),links),$(if $(filter @%,$(name)),$(call \
+	group,$(name:@%=%)),$(name)))
+link-groups: # for the scripts that read the heads: a line for each group
+	@$(foreach name,$(filter GROUP_%,$(.VARIABLES)),echo '$(name:GROUP_%=@%) $($(name))';)
+
 define build_host_test
 	$(call say,HOSTCC,$@)
 	$(Q)mkdir -p $(@D)
@@ -363,23 +379,23 @@ define build_host_test
 		$(filter %.c %.S,$^) -lcmocka -lpthread
 endef
 .SECONDEXPANSION:
-$(B)/host/%: tests/host/%.c $(B)/flags $$(call head_line,tests/host/$$*.c,links)
+$(B)/host/%: tests/host/%.c $(B)/flags $$(call links_of,tests/host/$$*.c)
 	$(call build_host_test,-fsanitize=address$(COMMA)undefined)
-$(B)/host-race/%: tests/host/%.c $(B)/flags $$(call head_line,tests/host/$$*.c,links)
+$(B)/host-race/%: tests/host/%.c $(B)/flags $$(call links_of,tests/host/$$*.c)
 	$(call build_host_test,-fsanitize=thread)
-$(B)/port_minimal/%: tests/port_minimal/%.c $(B)/flags $$(call head_line,tests/port_minimal/$$*.c,links)
+$(B)/port_minimal/%: tests/port_minimal/%.c $(B)/flags $$(call links_of,tests/port_minimal/$$*.c)
 	$(call build_host_test,-fsanitize=address$(COMMA)undefined)
-$(B)/coverage/host/%: tests/host/%.c $$(call head_line,tests/host/$$*.c,links)
+$(B)/coverage/host/%: tests/host/%.c $$(call links_of,tests/host/$$*.c)
 	$(call build_host_test,-O0 --coverage -fprofile-update=atomic -Wl$(COMMA)-u$(COMMA)__gcov_dump)
 
 # The fuzz targets over the inputs kept in the tree.
-$(B)/fuzz-replay/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $$(call head_line,tests/fuzz/fuzz_$$*.c,links)
+$(B)/fuzz-replay/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $$(call links_of,tests/fuzz/fuzz_$$*.c)
 	$(call build_host_test,-fsanitize=address$(COMMA)undefined)
 
 # libFuzzer is clang's; its version and flags are not gcc's, so all it links is built in one go.
 CLANG   ?= clang
 SECONDS ?= 60
-$(B)/fuzz/%: tests/fuzz/fuzz_%.c $$(call head_line,tests/fuzz/fuzz_$$*.c,links)
+$(B)/fuzz/%: tests/fuzz/fuzz_%.c $$(call links_of,tests/fuzz/fuzz_$$*.c)
 	$(call say,FUZZCC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(HOSTCFLAGS) -fsanitize=fuzzer,address,undefined $(call head_line,$<,flags) \
@@ -417,6 +433,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: all setup run debug gdb bench ubsan coverage test model fuzz fuzz-tools soak $(PARTS:%=test-%) clean format lint help FORCE
+.PHONY: link-groups all setup run debug gdb bench ubsan coverage test model fuzz fuzz-tools soak $(PARTS:%=test-%) clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d

@@ -14,6 +14,7 @@ if all were caught, each patch applied and built, and the tree without any passe
 """
 import argparse
 import concurrent.futures
+import functools
 import os
 import pathlib
 import re
@@ -45,13 +46,24 @@ def head(text, word):
     return " ".join(re.findall(rf"^/\* {word}: (.*) \*/$", text, re.M)).split()
 
 
+@functools.cache
+def link_groups():
+    """The files of each @GROUP that a head may link; the Makefile has them."""
+    env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
+    done = subprocess.run(["make", "-s", "link-groups"], cwd=ROOT, env=env, check=True, text=True,
+                          capture_output=True)
+    return {words[0]: words[1:] for words in map(str.split, done.stdout.splitlines())}
+
+
 class HostTest:
     """One program of tests/host/ and how long it takes."""
 
     def __init__(self, source):
         text = source.read_text()
         self.source, self.name = str(source.relative_to(ROOT)), source.stem
-        self.links, self.flags = head(text, "links"), head(text, "flags")
+        self.links = [file for name in head(text, "links")
+                      for file in (link_groups()[name] if name[0] == "@" else [name])]
+        self.flags = head(text, "flags")
         self.seconds = 0.0
 
 

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* links: tests/host/host_test.c tests/host/host_look.c tests/host/port_host.c */
-/* links: tests/host/port_host_locks.c tests/host/port_host_memory.c kernel/rbtree.c */
-/* links: percpu/alloc.c percpu/areamap.c percpu/check.c percpu/chunk.c percpu/inspect.c */
-/* links: percpu/populate.c percpu/reclaim.c percpu/setup.c percpu/where.c */
-/* links: percpu/guard.c */
+/* links: @percpu @port_host tests/host/host_look.c */
 /* flags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
 /*
  * Known defects of this design, second part: pages, their zeroing and their way back; the invariant

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* links: tests/host/host_test.c tests/host/port_host.c tests/host/port_host_locks.c */
-/* links: tests/host/port_host_memory.c kernel/rbtree.c */
-/* links: percpu/alloc.c percpu/areamap.c percpu/check.c percpu/chunk.c percpu/inspect.c */
-/* links: percpu/populate.c percpu/reclaim.c percpu/setup.c percpu/where.c */
-/* links: percpu/guard.c */
+/* links: @percpu @port_host */
 /* flags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
 /*
  * The first chunk: every wrong argument panics and names itself and the layout; right ones give the

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* links: tests/port_minimal/port_minimal.c kernel/rbtree.c */
-/* links: percpu/alloc.c percpu/areamap.c percpu/check.c percpu/chunk.c percpu/guard.c */
-/* links: percpu/inspect.c percpu/populate.c percpu/reclaim.c percpu/setup.c percpu/where.c */
+/* links: @percpu tests/port_minimal/port_minimal.c */
 /* flags: -iquote tests/port_minimal */
 /*
  * The minimal port at work: allocates, uses this_cpu_ accessors, frees, checks. Prints TAP.
