@@ -273,6 +273,11 @@ $(B)/compile_commands.json: Makefile tools/compile_commands.py
 setup: ## installs the Debian packages that are missing
 	@sh tools/setup.sh
 
+DOCTOR = CC='$(CC)' LD='$(LD)' NM='$(NM)' OBJDUMP='$(OBJDUMP)' HOSTCC='$(HOSTCC)' CLANG='$(CLANG)' \
+	sh tools/doctor.sh
+doctor: ## every tool with its version, its Debian package, and the line that mends what is missing
+	@$(DOCTOR)
+
 # Makes targets with a make of its own, on all processors; it shares our jobs if there are any.
 NPROC := $(shell nproc)
 in_parallel = +$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(NPROC)) $(1)
@@ -286,6 +291,8 @@ debug: ## QEMU stopped at the reset vector, gdb attached
 	@$(PYTHON) tools/debug.py
 
 gdb: $(ELF) ## attaches gdb to a running `make run GDB=1`
+	@test -S $(B)/gdb.sock || { echo 'gdb: failed: nobody listens at $(B)/gdb.sock:' \
+		'start `make run GDB=1` in another terminal first' >&2; exit 1; }
 	$(GDBTOOL) -q -ex 'target remote $(B)/gdb.sock' $(GDBFLAGS) $(ELF)
 
 bench: $(ELF) ## benchmark tables, counted in instructions: the same on every run
@@ -294,10 +301,11 @@ bench: $(ELF) ## benchmark tables, counted in instructions: the same on every ru
 
 PARTS := runner kernel model gdb build spin host # of the tests, the longest first
 
-# `make setup run` on a bare machine: nothing is built before the tools are there.
-ifneq ($(filter setup,$(MAKECMDGOALS)),)
-$(B)/flags run debug bench ubsan test soak $(PARTS:%=test-%): | setup
-endif
+# Nothing is begun that lacks a tool, and on a bare machine `make setup run` waits for the set-up.
+need-tools: $(filter setup,$(MAKECMDGOALS))
+	@$(DOCTOR) $(or $(MAKECMDGOALS),all)
+$(B)/flags run debug gdb bench ubsan test model fuzz mutants soak coverage format $(PARTS:%=test-%) \
+	$(HOST_TESTS:tests/host/%.c=$(B)/coverage/host/%): | need-tools
 
 # ---- Tests ----------------------------------------------------------------------------------------
 # Each part is programs that print TAP; tools/testrun.py adds them up.
@@ -309,7 +317,7 @@ T_host   := $(HOST_PROGRAMS)
 T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
 	'tests/boot/test_boot.py 3/4' 'tests/boot/test_boot.py 4/4'
 T_gdb    := tests/gdb/test_gdb.py
-T_runner := 'tests/runner/test_runner.py [a-m]*' 'tests/runner/test_runner.py [n-z]*' tests/boot/test_refusals.py tests/boot/test_panics.py
+T_runner := tests/runner/test_doctor.py 'tests/runner/test_runner.py [a-m]*' 'tests/runner/test_runner.py [n-z]*' tests/boot/test_refusals.py tests/boot/test_panics.py
 T_build  := tests/compile/test_compile.py tests/compile/test_port.py
 T_model  := tests/model/test_model.py tests/model/test_bad_input.py
 T_spin   := tests/model_spin/test_spin.py
@@ -401,14 +409,7 @@ $(B)/fuzz/%: tests/fuzz/fuzz_%.c $$(call links_of,tests/fuzz/fuzz_$$*.c)
 	$(Q)$(CLANG) $(HOSTCFLAGS) -fsanitize=fuzzer,address,undefined $(call head_line,$<,flags) \
 		-MMD -MP -o $@ $(filter %.c %.S,$^) -lcmocka -lpthread
 
-# Whether clang can link a fuzz target, before any is tried.
-fuzz-tools:
-	@mkdir -p $(B)/fuzz
-	@echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' | \
-		$(CLANG) -x c -fsanitize=fuzzer -o $(B)/fuzz/.probe - 2>/dev/null || { echo \
-		'make fuzz needs clang with libFuzzer: apt-get install clang-14 libclang-rt-14-dev' \
-		'(then CLANG=clang-14)'; exit 1; }
-$(FUZZ_TARGETS:%=$(B)/fuzz/%): | fuzz-tools
+$(FUZZ_TARGETS:%=$(B)/fuzz/%): | need-tools
 
 fuzz: $(FUZZ_TARGETS:%=$(B)/fuzz/%) ## each fuzz target for SECONDS=60, two at a time
 	@printf '%s\n' $(FUZZ_TARGETS) | xargs -P 2 -I NAME sh tests/fuzz/run.sh NAME $(SECONDS)
@@ -433,6 +434,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: link-groups all setup run debug gdb bench ubsan coverage test model fuzz fuzz-tools soak $(PARTS:%=test-%) clean format lint help FORCE
+.PHONY: link-groups all setup doctor need-tools run debug gdb bench ubsan coverage test model fuzz soak $(PARTS:%=test-%) clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d

@@ -1,22 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Checks layout (clang-format), suspicious code (cppcheck) and Python syntax: lint.sh C-FILE...
-# A tool that is not installed is named and passed over.
+# A tool that is not installed is named, and its check left out.
 
 failed=0
 
-need() {
-	command -v "$1" >/dev/null && return 0
-	echo "lint: $1 is not installed, its check is left out (Debian package $1)"
-	return 1
-}
-
-if need clang-format; then
+sh tools/doctor.sh lint || echo "lint: what these tools check is left out" >&2
+if command -v clang-format >/dev/null; then
 	clang-format --dry-run -Werror "$@" || failed=1
 fi
 # Left out: distances between linker symbols, out parameters, the deliberate null pointer of the triple
 # fault, and what cppcheck cannot parse (__seg_gs).
-if need cppcheck; then
+if command -v cppcheck >/dev/null; then
 	cppcheck -q --error-exitcode=1 --std=c11 -I. --inline-suppr --suppress=missingIncludeSystem \
 		--suppress=comparePointers --suppress=nullPointer --suppress=internalAstError \
 		--suppress=uninitvar --suppress=ctuuninitvar \
@@ -24,7 +19,7 @@ if need cppcheck; then
 fi
 for script in tools/*.py tests/*/*.py; do
 	[ -f "$script" ] || continue
-	python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$script" ||
+	/usr/bin/python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$script" ||
 		failed=1
 done
 exit $failed

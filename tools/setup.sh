@@ -1,11 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Installs the Debian packages that building, running and testing need, and only those that are
-# missing. Nothing missing: says so and touches nothing. Needs root or sudo only when it installs.
+# missing; tools/tools.txt names them. Nothing missing: says so and touches nothing. Needs root or sudo only when it installs.
 
-packages="gcc libc6-dev make binutils python3 gdb libcmocka-dev
-	qemu-system-x86 ovmf grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools
-	spin"
+packages=$(sh "$(dirname "$0")/doctor.sh" --packages)
 
 say() { echo "setup: $*"; }
 
@@ -28,7 +26,9 @@ fi
 as_root=
 if [ "$(id -u)" -ne 0 ]; then
 	if ! command -v sudo >/dev/null; then
-		say "these packages are missing, and installing them needs root or sudo:$missing"
+		say "these packages are missing:$missing"
+		say "installing them needs root, and there is no sudo; this line asks for root's password:"
+		echo "    su -c 'apt-get install$missing'"
 		exit 1
 	fi
 	as_root=sudo
