@@ -3,10 +3,11 @@
 """Boots the kernel stopped at the reset vector and attaches gdb: `make debug`.
 
 Options are those of `make run`; the console goes to build/debug.console (watch it with tail -f).
-GDBFLAGS adds flags of gdb. QEMU ends with gdb.
+GDBFLAGS adds flags of gdb. gdb reads its commands from a terminal or from a pipe. QEMU ends with gdb.
 """
 import os
 import shlex
+import stat
 import subprocess
 import sys
 import threading
@@ -21,7 +22,21 @@ def keep_console(stream, path):
             file.write(data)
 
 
+def check_input():
+    """gdb without commands to read would end at once and say nothing."""
+    try:
+        mode = os.fstat(0).st_mode
+        silent = stat.S_ISCHR(mode) and not os.isatty(0)  # /dev/null and the like
+    except OSError:
+        silent = True  # closed
+    if silent and not os.environ.get("GDBFLAGS", "").strip():
+        raise machine.Failure(
+            "standard input is no terminal and gives gdb no commands: start it from a terminal, pipe "
+            "commands in, or set GDBFLAGS, as in GDBFLAGS=\"-batch -ex 'info registers'\"")
+
+
 def debug(options):
+    check_input()
     with machine.Machine(options) as guest:
         console = os.path.join("build", "debug.console")
         threading.Thread(target=keep_console, args=(guest.process.stdout, console),

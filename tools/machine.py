@@ -10,6 +10,7 @@ side by side. QEMU's standard input and output are COM1; its status tells how th
      1  QEMU did not like its options
 """
 import ctypes
+import fcntl
 import glob
 import os
 import re
@@ -84,6 +85,31 @@ def gdb_socket():
     return os.path.relpath(os.path.join(BUILD, "gdb.sock"))
 
 
+def claim_gdb_socket():
+    """A file whose lock says that the socket is ours; it goes with us, however we end."""
+    path = os.path.join(BUILD, "gdb.lock")
+    claim = open(path, "a+", encoding="ascii")
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        claim.seek(0)
+        raise Failure(f"GDB=1: {gdb_socket()} is in use by another run of this tree (process "
+                      f"{claim.read().strip()}): end that one, or run without GDB=1") from None
+    claim.truncate(0)
+    print(os.getpid(), file=claim, flush=True)
+    return claim
+
+
+def check_kvm(device="/dev/kvm"):
+    """Whether ACCEL=kvm can be had, before QEMU says so in its own words."""
+    if not os.path.exists(device):
+        raise Failure(f"ACCEL=kvm: there is no {device}: load the module kvm_intel or kvm_amd, "
+                      "turn virtualisation on in the firmware, or use ACCEL=tcg")
+    if not os.access(device, os.R_OK | os.W_OK):
+        raise Failure(f"ACCEL=kvm: {device} may not be opened by this user: join the group that owns "
+                      "it (Debian: adduser NAME kvm), or use ACCEL=tcg")
+
+
 def gdb_listener():
     """A socket that listens for gdb already, so that gdb may come before QEMU is ready."""
     path = gdb_socket()
@@ -134,8 +160,11 @@ class Machine:
                           "QEMU=… names another one")
         if options.uefi and not os.path.exists(OVMF):
             raise Failure(f"UEFI=1 needs {OVMF}: `make setup` installs it")
+        if options.accel.startswith("kvm"):
+            check_kvm()
         os.makedirs(BUILD, exist_ok=True)
         remove_stale_folders()
+        self.claim = claim_gdb_socket() if options.gdb else None
         self.folder = tempfile.mkdtemp(prefix=f"boot.{os.getpid()}.", dir=BUILD)
         self.report = os.path.join(self.folder, "report.ktap")
         self.process = None
@@ -170,8 +199,10 @@ class Machine:
             self.process.kill()
             self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
-        if self.options.gdb and os.path.exists(gdb_socket()):
-            os.unlink(gdb_socket())
+        if self.claim is not None:
+            if os.path.exists(gdb_socket()):
+                os.unlink(gdb_socket())
+            self.claim.close()
 
     def __enter__(self):
         return self

@@ -77,6 +77,28 @@ def test_debug_leaves_nothing_behind():
     assert not stubs(), f"QEMU still serves gdb: pids {stubs()}"
 
 
+def test_a_second_run_with_the_socket_is_refused_by_name():
+    with session.Session(CMDLINE=session.QUIET, GDB=1, SMP=1) as first:
+        first.until_prompt()
+        second = session.run(CMDLINE=session.QUIET, GDB=1)
+        assert second.returncode == 1, second.stdout
+        need(second.stderr, r"GDB=1: build/gdb\.sock is in use by another run of this tree "
+             rf"\(process {first.process.pid}\): end that one, or run without GDB=1")
+        assert os.path.exists("build/gdb.sock"), "the first one's socket is gone"
+        status, errors = first.finish()
+        assert status == 0, errors
+    status, errors = session.Session(CMDLINE=session.QUIET, GDB=1, SMP=1).finish()
+    assert status == 0, f"the socket is not free again: {errors}"
+
+
+def test_gdb_with_nothing_to_attach_to_says_so():
+    done = subprocess.run(["make", "-s", "gdb"], cwd=ROOT, text=True, timeout=60, check=False,
+                          stdin=subprocess.DEVNULL, capture_output=True,
+                          env=session.environment())
+    assert done.returncode != 0, done.stdout
+    need(done.stderr, r"gdb: failed: nobody listens at build/gdb\.sock: start `make run GDB=1`")
+
+
 if __name__ == "__main__":
     os.chdir(ROOT)
     taptest.main(globals())
