@@ -11,7 +11,7 @@
 #include "kernel/string.h"
 
 #define EXPECT_NESTING 8
-#define TEXT_SIZE      256
+#define TEXT_SIZE      480 /* a line of the log, but for what stands before it */
 
 static unsigned long unexpected;
 static unsigned long expected;

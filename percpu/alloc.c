@@ -17,8 +17,8 @@
 struct request {
 	size_t size, align;
 	bool reserved;
-	bool surplus;		  /* frees meanwhile and what this made or gave back: chunks too many */
-	unsigned long serial;	  /* tells this request from all others (A) */
+	bool surplus;	      /* frees meanwhile and what this made or gave back: chunks too many */
+	unsigned long serial; /* tells this request from all others (A) */
 	struct pcpu_chunk *chunk; /* found: the chunk; books full: whose */
 	size_t book_bytes;	  /* books full: the memory that they need */
 	uintptr_t caller;	  /* of the public function */
@@ -293,16 +293,16 @@ static bool free_locked(void __percpu *ptr, struct pcpu_result *result, bool *su
 	return true;
 }
 
-static void report_finding(const struct pcpu_finding *finding)
+static void report_finding(const struct pcpu_finding *finding, uintptr_t caller)
 {
 	if (finding->text[0] == 0)
 		return;
 	count_failure(&pcpu_counters.damages);
-	port_warn(CALLER(), "%s", finding->text);
+	port_warn(caller, "%s", finding->text);
 }
 
 /* Really frees what has waited longest, until at most `limit` bytes wait. Whether anything was. */
-static bool quarantine_shrink(size_t limit)
+static bool quarantine_shrink(size_t limit, uintptr_t caller)
 {
 	struct pcpu_result result = {.warned = true};
 	bool any = false, surplus;
@@ -316,7 +316,7 @@ static bool quarantine_shrink(size_t limit)
 		if (area)
 			free_locked(area, &result, &surplus);
 		port_unlock(flags);
-		report_finding(&finding);
+		report_finding(&finding, caller);
 		if (surplus)
 			port_reclaim_schedule();
 		if (!area)
@@ -325,11 +325,16 @@ static bool quarantine_shrink(size_t limit)
 	}
 }
 
-void pcpu_quarantine_drain(void)
+void pcpu_quarantine_empty(uintptr_t caller)
+{
+	quarantine_shrink(0, caller);
+}
+
+void pcpu_quarantine_drain(uintptr_t caller)
 {
 	if (!pcpu_guard_on)
 		return;
-	quarantine_shrink(0);
+	pcpu_quarantine_empty(caller);
 	port_mutex_lock();
 	pcpu_guard_bury();
 	port_mutex_unlock();
@@ -339,13 +344,14 @@ void pcpu_quarantine_drain(void)
 static bool serve_guarded(struct request *req, bool *made, void __percpu **ptr)
 {
 	struct pcpu_guard *guard = pcpu_guard_create(req->size, req->align, req->caller);
-	bool served;
+	bool served, made_again = false;
 
 	*made = false;
 	if (!guard)
 		return false;
 	req->size = guard->total;
-	served = serve(req, made) || (quarantine_shrink(0) && serve(req, made));
+	served = serve(req, made) || (quarantine_shrink(0, req->caller) && serve(req, &made_again));
+	*made |= made_again;
 	if (served)
 		*ptr = pcpu_guard_attach(guard, area_pointer(req));
 	else
@@ -376,6 +382,7 @@ static void __percpu *alloc_for(struct request *req, struct pcpu_result *result)
 	if (served) {
 		result->error = NULL;
 		result->where = area_where(req->chunk, req->grant.offset, req->grant.length);
+		result->where.offset = pcpu_ptr_to_addr(ptr) - (uintptr_t)req->chunk->base;
 		return ptr;
 	}
 	return alloc_failed(req, result);
@@ -422,9 +429,9 @@ static void free_for(void __percpu *ptr, uintptr_t caller, struct pcpu_result *r
 	else
 		freed = free_locked(ptr, result, &surplus);
 	port_unlock(flags);
-	report_finding(&finding);
+	report_finding(&finding, caller);
 	if (pcpu_guard_on)
-		quarantine_shrink(GUARD_QUARANTINE_BYTES);
+		quarantine_shrink(GUARD_QUARANTINE_BYTES, caller);
 	if (!freed) {
 		result->error = "not the start of a live area";
 		result->warned = true;

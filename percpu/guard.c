@@ -18,19 +18,35 @@ bool pcpu_debug_enable(void)
 	if (pcpu_counters.live_areas > 0)
 		return false;
 	pcpu_guard_on = true;
+	port_info("percpu_debug: red zones of %d bytes or more around areas, up to %d bytes of "
+		  "freed ones in quarantine",
+		  GUARD_ZONE, GUARD_QUARANTINE_BYTES);
 	return true;
 }
 
-static struct pcpu_guard *guard_find(const void __percpu *ptr)
+/* Where a byte is from the caller's pointer; negative: before it. */
+static ssize_t offset_from(const struct pcpu_guard *guard, const void __percpu *ptr)
+{
+	return (ssize_t)((uintptr_t)ptr - (uintptr_t)guard->ptr);
+}
+
+static ssize_t back_end(const struct pcpu_guard *guard)
+{
+	return (ssize_t)(guard->total - guard->front);
+}
+
+/* The record of the area that ptr points into, zones included; NULL if there is none. */
+static struct pcpu_guard *guard_around(const void __percpu *ptr)
 {
 	struct rb_node *node = guards.node;
 
 	while (node) {
 		struct pcpu_guard *guard = rb_entry(node, struct pcpu_guard, node);
+		ssize_t offset = offset_from(guard, ptr);
 
-		if (guard->ptr == ptr)
+		if (offset >= -(ssize_t)guard->front && offset < back_end(guard))
 			return guard;
-		node = (uintptr_t)ptr < (uintptr_t)guard->ptr ? node->left : node->right;
+		node = offset < 0 ? node->left : node->right;
 	}
 	return NULL;
 }
@@ -63,20 +79,33 @@ static void fill(const struct pcpu_guard *guard, ssize_t from, ssize_t to, uint8
 		memset(guard_byte(guard, unit, from), value, (size_t)(to - from));
 }
 
+#define SYMBOL_SIZE 80
+#define OWNER_SIZE  (2 * SYMBOL_SIZE + 32)
+
+/* Who allocated the area and who freed it. */
+static void owner_text(const struct pcpu_guard *guard, char *buf, size_t size)
+{
+	char allocated[SYMBOL_SIZE], freed[SYMBOL_SIZE];
+
+	port_symbol(guard->alloc_caller, allocated, sizeof(allocated));
+	if (!guard->free_caller) {
+		port_format(buf, size, "allocated by %s, not freed yet", allocated);
+		return;
+	}
+	port_symbol(guard->free_caller, freed, sizeof(freed));
+	port_format(buf, size, "allocated by %s, freed by %s", allocated, freed);
+}
+
 static void describe(const struct pcpu_guard *guard, const char *what, unsigned int unit,
 		     ssize_t offset, uint8_t want, char *buf, size_t size)
 {
-	char allocated[64], freed[64] = "nobody";
+	char owner[OWNER_SIZE];
 
-	port_symbol(guard->alloc_caller, allocated, sizeof(allocated));
-	if (guard->free_caller)
-		port_symbol(guard->free_caller, freed, sizeof(freed));
+	owner_text(guard, owner, sizeof(owner));
 	port_format(buf, size,
-		    "%s: area 0x%lx of %zu bytes, CPU %u, byte %+zd is 0x%02x, not 0x%02x; "
-		    "allocated by "
-		    "%s, freed by %s",
+		    "%s: area 0x%lx of %zu bytes, CPU %u, byte %+zd is 0x%02x, not 0x%02x; %s",
 		    what, (uintptr_t)guard->ptr, guard->size, pcpu_cpu_of[unit], offset,
-		    *guard_byte(guard, unit, offset), want, allocated, freed);
+		    *guard_byte(guard, unit, offset), want, owner);
 }
 
 /* Looks for a byte of [from, to) that is not value on some CPU; describes the first in buf. */
@@ -94,11 +123,6 @@ static bool damaged(const struct pcpu_guard *guard, const char *what, ssize_t fr
 	return false;
 }
 
-static ssize_t back_end(const struct pcpu_guard *guard)
-{
-	return (ssize_t)(guard->total - guard->front);
-}
-
 static bool zones_damaged(const struct pcpu_guard *guard, char *buf, size_t size)
 {
 	return damaged(guard, "write before an area", -(ssize_t)guard->front, 0, GUARD_ZONE_BYTE,
@@ -109,8 +133,8 @@ static bool zones_damaged(const struct pcpu_guard *guard, char *buf, size_t size
 
 static bool filling_damaged(const struct pcpu_guard *guard, char *buf, size_t size)
 {
-	return damaged(guard, "write after free", 0, (ssize_t)guard->size, GUARD_FREED_BYTE, buf,
-		       size);
+	return damaged(guard, "write after free", -(ssize_t)guard->front, back_end(guard),
+		       GUARD_FREED_BYTE, buf, size);
 }
 
 struct pcpu_guard *pcpu_guard_create(size_t size, size_t align, uintptr_t caller)
@@ -149,34 +173,39 @@ void __percpu *pcpu_guard_attach(struct pcpu_guard *guard, void __percpu *area)
 	return guard->ptr;
 }
 
-static void describe_double_free(const struct pcpu_guard *guard, char *text, size_t size)
+/* Why ptr, in this area, is not what may be freed. */
+static void describe_bad_free(const struct pcpu_guard *guard, const void __percpu *ptr, char *text,
+			      size_t size)
 {
-	char allocated[64], freed[64];
+	char owner[OWNER_SIZE];
 
-	port_symbol(guard->alloc_caller, allocated, sizeof(allocated));
-	port_symbol(guard->free_caller, freed, sizeof(freed));
-	port_format(text, size,
-		    "double free: 0x%lx is already free: area of %zu bytes, allocated by %s, freed "
-		    "by %s",
-		    (uintptr_t)guard->ptr, guard->size, allocated, freed);
+	owner_text(guard, owner, sizeof(owner));
+	if (guard->ptr == ptr)
+		port_format(text, size, "double free: 0x%lx is already free: area of %zu bytes, %s",
+			    (uintptr_t)ptr, guard->size, owner);
+	else
+		port_format(text, size,
+			    "0x%lx is inside an area%s: byte %+zd of 0x%lx, %zu bytes, %s",
+			    (uintptr_t)ptr, guard->free_caller ? " that is already free" : "",
+			    offset_from(guard, ptr), (uintptr_t)guard->ptr, guard->size, owner);
 }
 
 bool pcpu_guard_free(void __percpu *ptr, uintptr_t caller, char *text, size_t text_size,
 		     struct pcpu_finding *finding)
 {
-	struct pcpu_guard *guard = guard_find(ptr);
+	struct pcpu_guard *guard = guard_around(ptr);
 
 	pcpu_assert_locked(__func__);
 	text[0] = 0;
 	if (!guard)
 		return false;
-	if (guard->free_caller) {
-		describe_double_free(guard, text, text_size);
+	if (guard->ptr != ptr || guard->free_caller) {
+		describe_bad_free(guard, ptr, text, text_size);
 		return false;
 	}
 	guard->free_caller = caller;
 	zones_damaged(guard, finding->text, sizeof(finding->text));
-	fill(guard, 0, (ssize_t)guard->size, GUARD_FREED_BYTE);
+	fill(guard, -(ssize_t)guard->front, back_end(guard), GUARD_FREED_BYTE);
 	list_add_back(&guard->fifo, &quarantine);
 	quarantined_bytes += guard->total;
 	return true;
@@ -216,9 +245,8 @@ void pcpu_guard_check(char *buf, size_t size)
 	for (struct rb_node *node = rb_first(&guards); node; node = rb_next(node)) {
 		const struct pcpu_guard *guard = rb_entry(node, struct pcpu_guard, node);
 
-		if (zones_damaged(guard, buf, size))
-			return;
-		if (guard->free_caller && filling_damaged(guard, buf, size))
+		if (guard->free_caller ? filling_damaged(guard, buf, size)
+				       : zones_damaged(guard, buf, size))
 			return;
 	}
 }

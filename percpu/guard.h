@@ -5,10 +5,10 @@
  *
  *	front zone | the caller's bytes | back zone		on every CPU's copy
  *
- * Zones are filled with one byte value and looked at when the area is freed. A freed area's bytes are
- * filled with another and the area waits in quarantine, out of use, until enough others were freed after
- * it; then that filling is looked at, and only then the area is really free. Each area has a record of
- * who allocated and who freed it; messages name both.
+ * Zones are filled with one byte value and looked at when the area is freed. Then all of it, zones
+ * included, is filled with another and the area waits in quarantine, out of use, until enough others were
+ * freed after it; then that filling is looked at, and only then the area is really free. Each area has a
+ * record of who allocated and who freed it; messages name both.
  */
 #pragma once
 
@@ -32,7 +32,7 @@ struct pcpu_guard {
 
 /* What was found wrong, for a warning after the lock is dropped. */
 struct pcpu_finding {
-	char text[240]; /* "": nothing */
+	char text[PCPU_TEXT_SIZE]; /* "": nothing */
 };
 
 /* Whether guards are on; constant once areas exist. */
@@ -46,8 +46,9 @@ void pcpu_guard_discard(struct pcpu_guard *guard);
 void __percpu *pcpu_guard_attach(struct pcpu_guard *guard, void __percpu *area);
 
 /*
- * Takes a freed area into quarantine. Returns false if ptr is none's: text says whose double free it is,
- * or is empty for a pointer no record knows. *finding: damage to the zones. (L) held.
+ * Takes a freed area into quarantine. Returns false if ptr is not a live one: text says whose double
+ * free it is, or whose inside, or is empty for a pointer into no area. *finding: damage to the zones.
+ * (L) held.
  */
 bool pcpu_guard_free(void __percpu *ptr, uintptr_t caller, char *text, size_t text_size,
 		     struct pcpu_finding *finding);

@@ -60,12 +60,15 @@ void pcpu_where(const void __percpu *ptr, struct pcpu_where *out);
 void pcpu_where_text(const void __percpu *ptr, const struct pcpu_where *where, char *buf,
 		     size_t size);
 
+/* Room for a message with two symbols in it; longer ones are cut. */
+#define PCPU_TEXT_SIZE 320
+
 /* How a request went. */
 struct pcpu_result {
-	const char *error;	 /* NULL: it succeeded; else why not, without the numbers */
-	char text[160];		 /* the whole message, as the warning has it */
-	bool warned;		 /* bad input: __alloc_percpu or free_percpu would have warned */
-	struct pcpu_where where; /* the area (alloc: as made; free: as it was) */
+	const char *error;	   /* NULL: it succeeded; else why not, without the numbers */
+	char text[PCPU_TEXT_SIZE]; /* the whole message, as the warning has it */
+	bool warned;		   /* bad input: __alloc_percpu or free_percpu would have warned */
+	struct pcpu_where where;   /* the area (alloc: as made; free: as it was) */
 };
 
 /* As __alloc_percpu, __alloc_reserved_percpu and free_percpu, but report instead of warning.
@@ -100,7 +103,7 @@ unsigned long pcpu_sync(void);
 
 struct pcpu_check_result {
 	unsigned long chunks, areas; /* looked at; areas in use, without static ones */
-	char error[240];	     /* "" if all invariants hold; else the first that does not */
+	char error[PCPU_TEXT_SIZE];  /* "" if all invariants hold; else the first that does not */
 };
 /* Checks every invariant of every chunk, under both locks. */
 bool pcpu_check(struct pcpu_check_result *out);

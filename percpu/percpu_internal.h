@@ -119,8 +119,11 @@ size_t pcpu_tree_count(void);
 /* Allocates the slot lists; once, at set-up. */
 void pcpu_slots_init(void);
 
-/* ---- Quarantine of percpu_debug (alloc.c): really frees all that waits. No lock held; sleeps. ---- */
-void pcpu_quarantine_drain(void);
+/* ---- Quarantine of percpu_debug (alloc.c) ---- */
+/* Really frees all that waits; damage found is told with caller. Any context but NMI, (L) not held. */
+void pcpu_quarantine_empty(uintptr_t caller);
+/* As above, and gives the records back. No lock held; sleeps. */
+void pcpu_quarantine_drain(uintptr_t caller);
 
 /* ---- Pages (populate.c): (A) held, lock not; sleep. ---- */
 /* Gives pages [first, end) of every unit memory where they have none. 0, or -ENOMEM with exactly

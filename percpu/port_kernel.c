@@ -24,6 +24,7 @@
 #include "mm/kmalloc.h"
 #include "mm/page.h"
 #include "mm/vmalloc.h"
+#include "percpu/inspect.h"
 #include "percpu/percpu.h"
 
 static struct mutex alloc_mutex = MUTEX_INIT(alloc_mutex, "pcpu_alloc_mutex");
@@ -265,7 +266,7 @@ void port_set_offset(unsigned int cpu, uintptr_t offset)
 
 void port_warn(uintptr_t caller, const char *fmt, ...)
 {
-	char text[200];
+	char text[PCPU_TEXT_SIZE + 32]; /* and a few words before it */
 	va_list args;
 
 	va_start(args, fmt);

@@ -30,9 +30,9 @@ void pcpu_reclaim(void)
 	port_mutex_unlock();
 }
 
-unsigned long pcpu_sync(void)
+__noinline unsigned long pcpu_sync(void)
 {
-	pcpu_quarantine_drain();
+	pcpu_quarantine_drain(CALLER());
 	port_reclaim_wait();
 	return READ_ONCE(pcpu_counters.chunks_freed);
 }

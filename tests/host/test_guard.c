@@ -68,6 +68,8 @@ HOST_TEST(writes_after_free_are_found_on_every_cpu)
 	for (unsigned int cpu = 0; cpu < NR_CPUS_HERE; cpu++) {
 		expect_found(100, 4, 0, cpu, true, "write after free");
 		expect_found(100, 4, 99, cpu, true, "write after free");
+		expect_found(100, 4, -GUARD_ZONE, cpu, true, "write after free");
+		expect_found(100, 4, 100 + GUARD_ZONE - 1, cpu, true, "write after free");
 	}
 	check_invariants("after writes to freed areas");
 }
@@ -92,21 +94,33 @@ HOST_TEST(double_free_is_told_with_both_callers)
 	check_invariants("after a double free");
 }
 
-HOST_TEST(pointers_into_zones_are_refused)
+/* Every pointer into the area or its zones but ptr itself is refused, with these words about it. */
+static void expect_all_refused(void __percpu *ptr, const char *words)
 {
 	struct pcpu_result result;
-	void __percpu *ptr;
+	char where[64];
 
-	boot_with_guards();
-	ptr = host_alloc(24, 8);
 	for (ssize_t offset = -GUARD_ZONE; offset < 24 + GUARD_ZONE; offset++) {
 		if (offset == 0)
 			continue;
 		pcpu_try_free((void __percpu *)((uintptr_t)ptr + (size_t)offset), &result);
 		CHECK(result.error != NULL);
-		CHECK_TEXT(result.text, "inside an area");
+		CHECK_TEXT(result.text, words);
+		snprintf(where, sizeof(where), ": byte %+zd of 0x%lx, 24 bytes, allocated by 0x",
+			 offset, (uintptr_t)ptr);
+		CHECK_TEXT(result.text, where);
 	}
+}
+
+HOST_TEST(pointers_into_zones_are_refused)
+{
+	void __percpu *ptr;
+
+	boot_with_guards();
+	ptr = host_alloc(24, 8);
+	expect_all_refused(ptr, "is inside an area: byte ");
 	host_free(ptr);
+	expect_all_refused(ptr, "is inside an area that is already free: byte ");
 	pcpu_sync();
 	CHECK_EQ(look_stats().live_areas, 0);
 }
