@@ -79,8 +79,10 @@ def others():
     yield Boot("holes_in_cpu_ids_page", "cpu_ids=0,2,5 percpu_alloc=page", 3)
     yield Boot("dyn_20K", "percpu_dyn=20K percpu_alloc=embed percpu_engine=areamap")
     yield Boot("dyn_100K_page", "percpu_dyn=100K percpu_alloc=page")
-    yield Boot("percpu_debug", "percpu_debug selftest=percpu_guard* replay=pods", 4, "check\n", ("pods",))
-    yield Boot("percpu_debug_page", "percpu_debug selftest=percpu_guard* percpu_alloc=page", 3)
+    yield Boot("percpu_debug", "percpu_debug panic_on_warn replay=pods", 4, "check\n", ("pods",), TIMEOUT=280)
+    yield Boot("percpu_debug_page", "percpu_debug panic_on_warn percpu_alloc=page percpu_reserve=8K", 3,
+               "replay nft\nreplay netns\ncheck\n", ("nft", "netns"), TIMEOUT=280)
+    yield Boot("percpu_debug_smp1", "percpu_debug percpu_unit=128K", 1)
     yield Boot("mem_128M", "", 2, MEM="128M")
     yield Boot("mem_5G", "", 2, MEM="5G")
     yield Boot("traps_on_undefined_behaviour", KERNEL="build/ubsan/percpu.elf")

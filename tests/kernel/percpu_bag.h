@@ -6,7 +6,7 @@
 #pragma once
 
 #include "kernel/test.h"
-#include "percpu/percpu_internal.h"
+#include "percpu/guard.h"
 
 #define BIG PCPU_MIN_UNIT_SIZE
 

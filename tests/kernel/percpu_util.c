@@ -167,6 +167,8 @@ unsigned long test_chunk_of(const void __percpu *ptr)
 	struct pcpu_where where;
 
 	pcpu_where(ptr, &where);
+	if (where.what == PCPU_INSIDE && pcpu_guard_on)
+		return where.chunk; /* the allocator's area begins with a zone */
 	return where.what == PCPU_AREA ? where.chunk : ~0ul;
 }
 
@@ -220,6 +222,12 @@ void test_chunks_exhaust(struct test_run *t)
 	}
 	port_fail_nth(PORT_RANGE, 0);
 	EXPECT(nr_held < MAX_HELD);
+}
+
+void test_free_now(void __percpu *ptr)
+{
+	free_percpu(ptr);
+	pcpu_quarantine_empty(CALLER());
 }
 
 void test_free_all(void __percpu **areas, size_t n)

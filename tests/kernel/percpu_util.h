@@ -7,7 +7,7 @@
 #pragma once
 
 #include "kernel/test.h"
-#include "percpu/percpu_internal.h"
+#include "percpu/guard.h"
 
 /* Runs fn(arg) to its end in a thread pinned to that online CPU; to each online CPU in turn. */
 void test_on_cpu(struct test_run *t, unsigned int cpu, void (*fn)(void *arg), void *arg);
@@ -26,7 +26,7 @@ size_t test_nonzero_bytes(void __percpu *ptr, size_t size);
 
 /* A number that changes with anything in any chunk: its place, map, hint, slot and pages. */
 uint64_t test_books_digest(void);
-/* The number of the chunk that holds the area; ~0 if ptr is not the start of one. */
+/* The number of the chunk that holds the area; ~0 if ptr is not the start of one (with guards: in one). */
 unsigned long test_chunk_of(const void __percpu *ptr);
 size_t test_offset_of(const void __percpu *ptr);
 /* Copies chunk id's listing to *out; false if there is none. */
@@ -42,6 +42,8 @@ void test_chunks_release(void);
  * stores all of them; returns how many. For making a second chunk. */
 size_t test_fill_chunk(void __percpu **areas, size_t max_areas, size_t size);
 
+/* Frees, past the quarantine of percpu_debug. Any context. */
+void test_free_now(void __percpu *ptr);
 /* Frees all of an array. */
 void test_free_all(void __percpu **areas, size_t n);
 

@@ -258,10 +258,10 @@ static void stress(struct test_run *t, const struct plan *plan)
 	EXPECT_EQ(corrupt, 0);
 	EXPECT(timer_frees > 0);
 	test_expect_sound(t, "after the stress");
+	expect_chunks_back(t, chunks);
 	pcpu_stats_get(&after);
 	EXPECT_EQ(after.live_areas, before.live_areas);
 	EXPECT_EQ(after.live_bytes, before.live_bytes);
-	expect_chunks_back(t, chunks);
 }
 
 TEST(percpu_smp_short_stress, TEST_QUICK)
@@ -388,6 +388,10 @@ TEST(percpu_O16_the_longest_stretch_with_interrupts_off_is_known, TEST_SLOW)
 {
 	uint32_t longest = 0;
 
+	if (pcpu_guard_on) {
+		test_skip(t, "percpu_debug: with zones a chunk holds no map of 4000 entries");
+		return;
+	}
 	test_chunks_exhaust(t);
 	memset(shortest, 0xff, sizeof(shortest));
 	for (unsigned int round = 0; round < 5; round++)

@@ -22,13 +22,19 @@ static void read_byte(void *arg)
 	watch->seen = *watch->byte;
 }
 
+/* What the area held, what a fresh one holds, what guards leave in a freed one. */
+static bool may_be_seen(uint8_t value)
+{
+	return value == 0x5a || value == 0 || (pcpu_guard_on && value == GUARD_FREED_BYTE);
+}
+
 static void watch_thread(void *arg)
 {
 	struct watch *watch = arg;
 	uintptr_t addr;
 
 	while (!READ_ONCE(watch->stop)) {
-		if (trap_probe(read_byte, watch, &addr) && watch->seen != 0x5a && watch->seen != 0)
+		if (trap_probe(read_byte, watch, &addr) && !may_be_seen(watch->seen))
 			watch->strange++;
 		WRITE_ONCE(watch->reads, watch->reads + 1);
 	}
