@@ -380,43 +380,71 @@ links_of = $(foreach name,$(call head_line,$(1),links),$(if $(filter @%,$(name))
 link-groups: # for the scripts that read the heads: a line for each group
 	@$(foreach name,$(filter GROUP_%,$(.VARIABLES)),echo '$(name:GROUP_%=@%) $($(name))';)
 
-define build_host_test
+# $(call objects,FOLDER,TEST,MORE): all that a test is linked from. Tests with the same flags share their
+# objects, FOLDER/obj/KEY/FILE.o: a KEY is a checksum of flags, and FLAGS_KEY keeps which.
+key = $(firstword $(shell echo '$(1)' | cksum))
+keep_flags = $(eval FLAGS_$(1) := $(2))$(1)
+key_of = $(call keep_flags,$(call key,$(call head_line,$(1),flags)),$(call head_line,$(1),flags))
+objects = $(patsubst %,$(1)/obj/$(call key_of,$(2))/%.o,$(2) $(3) $(call links_of,$(2)))
+# What an object KEY/FILE is made of, the source first; the traces are in no dependency file.
+made_of = $(patsubst $(firstword $(subst /, ,$(1)))/%,%,$(1)) $(B)/flags \
+	$(if $(filter %/kernel/traces.S,$(1)),$(wildcard tests/traces/*.trace))
+
+# A folder of programs has its compiler and flags. libFuzzer is clang's.
+SANITIZED := $(HOSTCC) $(HOSTCFLAGS) -fsanitize=address,undefined
+$(B)/host/% $(B)/port_minimal/% $(B)/fuzz-replay/%: KIND = $(SANITIZED)
+$(B)/host-race/%: KIND = $(HOSTCC) $(HOSTCFLAGS) -fsanitize=thread
+$(B)/coverage/host/%: KIND = $(HOSTCC) $(HOSTCFLAGS) -O0 --coverage -fprofile-update=atomic
+$(B)/coverage/host/%: KIND_LINK = -Wl,-u,__gcov_dump
+$(B)/fuzz/%: KIND = $(CLANG) $(HOSTCFLAGS) -fsanitize=fuzzer,address,undefined \
+	-Wno-unused-command-line-argument
+
+define compile_for_host
 	$(call say,HOSTCC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(HOSTCC) $(HOSTCFLAGS) $(1) $(call head_line,$<,flags) -MMD -MP -o $@ \
-		$(filter %.c %.S,$^) -lcmocka -lpthread
+	$(Q)$(KIND) $(filter-out -Wl%,$(FLAGS_$(firstword $(subst /, ,$*)))) -MMD -MP -c -o $@ $<
+endef
+define link_for_host
+	$(call say,HOSTLD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(KIND) $(KIND_LINK) $(call head_line,$<,flags) -o $@ $(filter %.o,$^) -lcmocka -lpthread
 endef
 .SECONDEXPANSION:
-$(B)/host/%: tests/host/%.c $(B)/flags $$(call links_of,tests/host/$$*.c)
-	$(call build_host_test,-fsanitize=address$(COMMA)undefined)
-$(B)/host-race/%: tests/host/%.c $(B)/flags $$(call links_of,tests/host/$$*.c)
-	$(call build_host_test,-fsanitize=thread)
-$(B)/port_minimal/%: tests/port_minimal/%.c $(B)/flags $$(call links_of,tests/port_minimal/$$*.c)
-	$(call build_host_test,-fsanitize=address$(COMMA)undefined)
-$(B)/coverage/host/%: tests/host/%.c $$(call links_of,tests/host/$$*.c)
-	$(call build_host_test,-O0 --coverage -fprofile-update=atomic -Wl$(COMMA)-u$(COMMA)__gcov_dump)
+$(B)/host/obj/%.o: $$(call made_of,$$*)
+	$(compile_for_host)
+$(B)/host-race/obj/%.o: $$(call made_of,$$*)
+	$(compile_for_host)
+$(B)/coverage/host/obj/%.o: $$(call made_of,$$*)
+	$(compile_for_host)
+$(B)/fuzz/obj/%.o: $$(call made_of,$$*)
+	$(compile_for_host)
+OBJECT_FOLDERS := $(patsubst %,$(B)/%/obj,host host-race coverage/host fuzz)
+.PRECIOUS: $(OBJECT_FOLDERS:%=%/%.o)
 
-# The fuzz targets over the inputs kept in the tree.
-$(B)/fuzz-replay/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $$(call links_of,tests/fuzz/fuzz_$$*.c)
-	$(call build_host_test,-fsanitize=address$(COMMA)undefined)
+LD_SCRIPT := tests/host/percpu.ld
+$(B)/host/%: tests/host/%.c $(LD_SCRIPT) $$(call objects,$(B)/host,tests/host/$$*.c)
+	$(link_for_host)
+$(B)/host-race/%: tests/host/%.c $(LD_SCRIPT) $$(call objects,$(B)/host-race,tests/host/$$*.c)
+	$(link_for_host)
+$(B)/coverage/host/%: tests/host/%.c $(LD_SCRIPT) $$(call objects,$(B)/coverage/host,tests/host/$$*.c)
+	$(link_for_host)
+$(B)/port_minimal/%: tests/port_minimal/%.c $$(call objects,$(B)/host,tests/port_minimal/$$*.c)
+	$(link_for_host)
+# The fuzz targets over the inputs kept in the tree, and with libFuzzer.
+$(B)/fuzz-replay/%: tests/fuzz/fuzz_%.c $(LD_SCRIPT) \
+		$$(call objects,$(B)/host,tests/fuzz/fuzz_$$*.c,tests/fuzz/replay.c)
+	$(link_for_host)
+$(B)/fuzz/%: tests/fuzz/fuzz_%.c $(LD_SCRIPT) $$(call objects,$(B)/fuzz,tests/fuzz/fuzz_$$*.c)
+	$(link_for_host)
 
-# libFuzzer is clang's; its version and flags are not gcc's, so all it links is built in one go.
 CLANG   ?= clang
 SECONDS ?= 60
-$(B)/fuzz/%: tests/fuzz/fuzz_%.c $$(call links_of,tests/fuzz/fuzz_$$*.c)
-	$(call say,FUZZCC,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(HOSTCFLAGS) -fsanitize=fuzzer,address,undefined $(call head_line,$<,flags) \
-		-MMD -MP -o $@ $(filter %.c %.S,$^) -lcmocka -lpthread
-
 $(FUZZ_TARGETS:%=$(B)/fuzz/%): | need-tools
 
 fuzz: $(FUZZ_TARGETS:%=$(B)/fuzz/%) ## each fuzz target for SECONDS=60, two at a time
 	@printf '%s\n' $(FUZZ_TARGETS) | xargs -P 2 -I NAME sh tests/fuzz/run.sh NAME $(SECONDS)
 
--include $(wildcard $(B)/fuzz/*.d $(B)/fuzz-replay/*.d)
--include $(wildcard $(B)/host/*.d $(B)/host-race/*.d $(B)/coverage/host/*.d \
-	$(B)/port_minimal/*.d)
+-include $(shell find /dev/null $(wildcard $(OBJECT_FOLDERS)) -name '*.d')
 
 # ---- Housekeeping ---------------------------------------------------------------------------------
 
