@@ -368,7 +368,7 @@ mutants: ## plants the defects of tests/mutants/, each of which a test has to ca
 	@$(PYTHON) tools/mutants.py $(NAMES)
 
 coverage: $(HOST_TESTS:tests/host/%.c=$(B)/coverage/host/%) ## which lines ran, on the host and in the kernel
-	$(Q)$(call variant,coverage/kernel,COVERAGE=1)
+	$(Q)$(call in_parallel,B=build/coverage/kernel COVERAGE=1 build/coverage/kernel/percpu.elf)
 	@$(PYTHON) tools/coverage.py
 
 COMMA := ,
