@@ -328,7 +328,7 @@ ubsan: ## the kernel with traps on undefined behaviour, in build/ubsan/
 	$(Q)$(call in_parallel,B=build/ubsan SANITIZE=1 build/ubsan/percpu.elf)
 
 test: ## everything that checks the project
-	@$(call in_parallel,$(ELF) $(HOST_PROGRAMS) ubsan)
+	@$(call in_parallel,$(ELF) host-programs ubsan)
 	@$(PYTHON) tools/testrun.py $(foreach p,$(PARTS),$(T_$(p)))
 
 test-host: ## unit tests on the host
@@ -342,8 +342,11 @@ $(PARTS:%=test-%): test-%:
 	@$(call in_parallel,$(NEEDS_$*))
 	@$(PYTHON) tools/testrun.py $(T_$*)
 
+host-programs: $(HOST_PROGRAMS)
+	@:
+
 # What has to be made before a part's programs run.
-NEEDS_host   := $(HOST_PROGRAMS)
+NEEDS_host   := host-programs
 NEEDS_kernel := $(ELF) ubsan
 NEEDS_runner := $(ELF) ubsan
 NEEDS_gdb    := $(ELF)
@@ -355,7 +358,7 @@ model: ## the Spin model again, all of it: 3 million states
 	@$(PYTHON) tools/testrun.py 'tests/model_spin/test_spin.py --all'
 
 soak: ## longer: 10 million operations on 8 CPUs, 3 million against the model
-	@$(call in_parallel,$(ELF) $(HOST_PROGRAMS))
+	@$(call in_parallel,$(ELF) host-programs)
 	@LIMIT=7200 BOOTS='soak_*' HOST_OPS=3000000 HOST_DEPTH=6 HOST_MEMO_DEPTH=0 HOST_SEED=$$(date +%s) \
 		$(PYTHON) tools/testrun.py tests/boot/test_boot.py \
 		$(filter %_oracle %_universe %_fail %_threads,$(HOST_PROGRAMS))
@@ -462,6 +465,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: link-groups all setup doctor need-tools run debug gdb bench ubsan coverage test model fuzz soak $(PARTS:%=test-%) clean format lint help FORCE
+.PHONY: link-groups host-programs all setup doctor need-tools run debug gdb bench ubsan coverage test model fuzz soak $(PARTS:%=test-%) clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d
