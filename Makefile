@@ -129,9 +129,12 @@ SRCS_percpu_core := \
 	percpu/check.c \
 	percpu/chunk.c \
 	percpu/guard.c \
+	percpu/heap.c \
 	percpu/inspect.c \
 	percpu/populate.c \
+	percpu/quarantine.c \
 	percpu/reclaim.c \
+	percpu/report.c \
 	percpu/setup.c \
 	percpu/where.c
 

@@ -27,38 +27,6 @@ struct request {
 
 enum outcome { FOUND, BOOKS_FULL, NOT_FOUND };
 
-struct pcpu_stats pcpu_counters;
-
-static void count_meta(ssize_t bytes)
-{
-	irqflags_t flags = port_lock();
-
-	pcpu_counters.meta_bytes += (size_t)bytes;
-	port_unlock(flags);
-}
-
-void *pcpu_mem_alloc(size_t size)
-{
-	void *mem;
-
-	if (!port_mutex_held() || port_lock_held())
-		port_panic("heap use with the mutex free or the spinlock held");
-	mem = port_zalloc(size);
-	if (mem)
-		count_meta((ssize_t)size);
-	return mem;
-}
-
-void pcpu_mem_free(void *ptr, size_t size)
-{
-	if (!ptr)
-		return;
-	if (!port_mutex_held() || port_lock_held())
-		port_panic("heap use with the mutex free or the spinlock held");
-	count_meta(-(ssize_t)size);
-	port_free(ptr, size);
-}
-
 static void count_area(struct pcpu_chunk *chunk, ssize_t sign, size_t length)
 {
 	chunk->nr_areas += (size_t)sign;
@@ -219,13 +187,11 @@ static struct pcpu_where area_where(const struct pcpu_chunk *chunk, size_t offse
 				   .populated = true};
 }
 
-static const char illegal_size[] = "illegal size or align";
-
 /* Why a request may not even start; NULL if it may. */
 static const char *request_refused(size_t size, size_t align)
 {
 	if (size == 0 || size > PCPU_MIN_UNIT_SIZE || !is_power_of_2(align) || align > PAGE_SIZE)
-		return illegal_size;
+		return pcpu_illegal_size;
 	if (pcpu_unit_size == 0)
 		return "no first chunk yet";
 	if (!port_may_sleep())
@@ -235,44 +201,68 @@ static const char *request_refused(size_t size, size_t align)
 	return NULL;
 }
 
-static void count_failure(unsigned long *counter)
+/* serve for a request with guards around its area. *ptr: what the caller gets. */
+static bool serve_guarded(struct request *req, bool *made, void __percpu **ptr)
 {
-	irqflags_t flags = port_lock();
+	struct pcpu_guard *guard = pcpu_guard_create(req->size, req->align, req->caller);
+	bool served, made_again = false;
 
-	(*counter)++;
-	port_unlock(flags);
-}
-
-static void __percpu *refuse_alloc(size_t size, size_t align, const char *why,
-				   struct pcpu_result *result)
-{
-	count_failure(&pcpu_counters.bad_allocs);
-	result->error = why;
-	result->warned = true;
-	if (why == illegal_size)
-		port_format(result->text, sizeof(result->text),
-			    "illegal size %zu or align %zu: size is 1 to %zu, align a power of two "
-			    "up to %zu",
-			    size, align, PCPU_MIN_UNIT_SIZE, PAGE_SIZE);
+	*made = false;
+	if (!guard)
+		return false;
+	req->size = guard->total;
+	served = serve(req, made) ||
+		 (pcpu_quarantine_shrink(0, req->caller) && serve(req, &made_again));
+	*made |= made_again;
+	if (served)
+		*ptr = pcpu_guard_attach(guard, area_pointer(req));
 	else
-		port_format(result->text, sizeof(result->text), "size %zu align %zu: %s", size,
-			    align, why);
-	return NULL;
+		pcpu_guard_discard(guard);
+	return served;
 }
 
-static void __percpu *alloc_failed(const struct request *req, struct pcpu_result *result)
+static void __percpu *alloc_for(struct request *req, struct pcpu_result *result)
 {
-	count_failure(&pcpu_counters.alloc_failures);
-	result->error = "out of memory";
-	port_format(result->text, sizeof(result->text),
-		    "out of memory: no %s for size %zu align %zu",
-		    req->reserved ? "room in the reserved area" : "chunk or page", req->size,
-		    req->align);
+	const char *refused = request_refused(req->size, req->align);
+	void __percpu *ptr = NULL;
+	bool served, made;
+
+	result->warned = false;
+	if (refused) {
+		pcpu_report_refusal(req->size, req->align, refused, result);
+		return NULL;
+	}
+	port_mutex_lock();
+	req->reserved = req->reserved && pcpu_reserved_chunk;
+	if (pcpu_guard_on) {
+		served = serve_guarded(req, &made, &ptr);
+	} else {
+		served = serve(req, &made);
+		ptr = served ? area_pointer(req) : NULL;
+	}
+	port_mutex_unlock();
+	if (req->surplus || (made && !served))
+		port_reclaim_schedule();
+	if (served) {
+		result->error = NULL;
+		result->where = area_where(req->chunk, req->grant.offset, req->grant.length);
+		result->where.offset = pcpu_ptr_to_addr(ptr) - (uintptr_t)req->chunk->base;
+		return ptr;
+	}
+	pcpu_report_no_memory(req->size, req->align, req->reserved, result);
 	return NULL;
 }
 
-/* Frees the area ptr starts, and says whether that leaves surplus chunks. (L) held. */
-static bool free_locked(void __percpu *ptr, struct pcpu_result *result, bool *surplus)
+__noinline void __percpu *pcpu_try_alloc(size_t size, size_t align, bool reserved,
+					 struct pcpu_result *result)
+{
+	struct request req = {
+		.size = size, .align = align, .reserved = reserved, .caller = CALLER()};
+
+	return alloc_for(&req, result);
+}
+
+bool pcpu_free_locked(void __percpu *ptr, struct pcpu_result *result, bool *surplus)
 {
 	size_t offset, length = 0;
 	struct pcpu_chunk *chunk = pcpu_chunk_of_area(ptr, &offset);
@@ -293,125 +283,6 @@ static bool free_locked(void __percpu *ptr, struct pcpu_result *result, bool *su
 	return true;
 }
 
-static void report_finding(const struct pcpu_finding *finding, uintptr_t caller)
-{
-	if (finding->text[0] == 0)
-		return;
-	count_failure(&pcpu_counters.damages);
-	port_warn(caller, "%s", finding->text);
-}
-
-/* Really frees what has waited longest, until at most `limit` bytes wait. Whether anything was. */
-static bool quarantine_shrink(size_t limit, uintptr_t caller)
-{
-	struct pcpu_result result = {.warned = true};
-	bool any = false, surplus;
-
-	for (;;) {
-		struct pcpu_finding finding = {""};
-		irqflags_t flags = port_lock();
-		void __percpu *area = pcpu_guard_release(limit, &finding);
-
-		surplus = false;
-		if (area)
-			free_locked(area, &result, &surplus);
-		port_unlock(flags);
-		report_finding(&finding, caller);
-		if (surplus)
-			port_reclaim_schedule();
-		if (!area)
-			return any;
-		any = true;
-	}
-}
-
-void pcpu_quarantine_empty(uintptr_t caller)
-{
-	quarantine_shrink(0, caller);
-}
-
-void pcpu_quarantine_drain(uintptr_t caller)
-{
-	if (!pcpu_guard_on)
-		return;
-	pcpu_quarantine_empty(caller);
-	port_mutex_lock();
-	pcpu_guard_bury();
-	port_mutex_unlock();
-}
-
-/* serve for a request with guards around its area. *ptr: what the caller gets. */
-static bool serve_guarded(struct request *req, bool *made, void __percpu **ptr)
-{
-	struct pcpu_guard *guard = pcpu_guard_create(req->size, req->align, req->caller);
-	bool served, made_again = false;
-
-	*made = false;
-	if (!guard)
-		return false;
-	req->size = guard->total;
-	served = serve(req, made) || (quarantine_shrink(0, req->caller) && serve(req, &made_again));
-	*made |= made_again;
-	if (served)
-		*ptr = pcpu_guard_attach(guard, area_pointer(req));
-	else
-		pcpu_guard_discard(guard);
-	return served;
-}
-
-static void __percpu *alloc_for(struct request *req, struct pcpu_result *result)
-{
-	const char *refused = request_refused(req->size, req->align);
-	void __percpu *ptr = NULL;
-	bool served, made;
-
-	result->warned = false;
-	if (refused)
-		return refuse_alloc(req->size, req->align, refused, result);
-	port_mutex_lock();
-	req->reserved = req->reserved && pcpu_reserved_chunk;
-	if (pcpu_guard_on) {
-		served = serve_guarded(req, &made, &ptr);
-	} else {
-		served = serve(req, &made);
-		ptr = served ? area_pointer(req) : NULL;
-	}
-	port_mutex_unlock();
-	if (req->surplus || (made && !served))
-		port_reclaim_schedule();
-	if (served) {
-		result->error = NULL;
-		result->where = area_where(req->chunk, req->grant.offset, req->grant.length);
-		result->where.offset = pcpu_ptr_to_addr(ptr) - (uintptr_t)req->chunk->base;
-		return ptr;
-	}
-	return alloc_failed(req, result);
-}
-
-__noinline void __percpu *pcpu_try_alloc(size_t size, size_t align, bool reserved,
-					 struct pcpu_result *result)
-{
-	struct request req = {
-		.size = size, .align = align, .reserved = reserved, .caller = CALLER()};
-
-	return alloc_for(&req, result);
-}
-
-/* free_locked with guards: the area goes into quarantine. (L) held. */
-static bool free_guarded(void __percpu *ptr, uintptr_t caller, struct pcpu_result *result,
-			 struct pcpu_finding *finding)
-{
-	bool known = pcpu_guard_free(ptr, caller, result->text, sizeof(result->text), finding);
-
-	pcpu_where_locked(ptr, &result->where);
-	if (known)
-		result->where.what = PCPU_AREA;
-	else if (result->where.what == PCPU_AREA)
-		result->where.what = PCPU_INSIDE; /* its front zone */
-	pcpu_counters.bad_frees += !known;
-	return known;
-}
-
 static void free_for(void __percpu *ptr, uintptr_t caller, struct pcpu_result *result)
 {
 	struct pcpu_finding finding = {""};
@@ -425,19 +296,15 @@ static void free_for(void __percpu *ptr, uintptr_t caller, struct pcpu_result *r
 		return;
 	flags = port_lock();
 	if (pcpu_guard_on)
-		freed = free_guarded(ptr, caller, result, &finding);
+		freed = pcpu_quarantine_add(ptr, caller, result, &finding);
 	else
-		freed = free_locked(ptr, result, &surplus);
+		freed = pcpu_free_locked(ptr, result, &surplus);
 	port_unlock(flags);
-	report_finding(&finding, caller);
+	pcpu_report_damage(&finding, caller);
 	if (pcpu_guard_on)
-		quarantine_shrink(GUARD_QUARANTINE_BYTES, caller);
-	if (!freed) {
-		result->error = "not the start of a live area";
-		result->warned = true;
-		if (result->text[0] == 0)
-			pcpu_where_text(ptr, &result->where, result->text, sizeof(result->text));
-	}
+		pcpu_quarantine_shrink(GUARD_QUARANTINE_BYTES, caller);
+	if (!freed)
+		pcpu_report_bad_free(ptr, result);
 	if (surplus)
 		port_reclaim_schedule();
 }
@@ -447,45 +314,6 @@ __noinline void pcpu_try_free(void __percpu *ptr, struct pcpu_result *result)
 	free_for(ptr, CALLER(), result);
 }
 
-/* At most this many warnings a second: a bad caller in a loop must not drown the log. */
-#define WARNINGS_PER_SECOND 10
-
-/* Whether one more warning may be printed now; *missed: how many were not since the last. */
-static bool warning_allowed(unsigned long *missed)
-{
-	static uint64_t second; /* (L), like the two below */
-	static unsigned int printed;
-	static unsigned long suppressed;
-	uint64_t now = port_time_ms() / 1000;
-	irqflags_t flags = port_lock();
-	bool allowed;
-
-	if (now != second)
-		printed = 0;
-	second = now;
-	allowed = printed < WARNINGS_PER_SECOND;
-	if (allowed) {
-		printed++;
-		*missed = suppressed;
-		suppressed = 0;
-	} else {
-		suppressed++;
-	}
-	port_unlock(flags);
-	return allowed;
-}
-
-static void warn_refused(uintptr_t caller, const char *what, const struct pcpu_result *result)
-{
-	unsigned long missed;
-
-	if (!result->warned || !warning_allowed(&missed))
-		return;
-	if (missed > 0)
-		port_info("%lu warnings like the next were left out", missed);
-	port_warn(caller, "%s: %s", what, result->text);
-}
-
 void __percpu *__alloc_percpu(size_t size, size_t align)
 {
 	struct request req = {.size = size, .align = align, .caller = CALLER()};
@@ -493,7 +321,7 @@ void __percpu *__alloc_percpu(size_t size, size_t align)
 	void __percpu *ptr = alloc_for(&req, &result);
 
 	if (!ptr)
-		warn_refused(CALLER(), "alloc_percpu", &result);
+		pcpu_report_warn(CALLER(), "alloc_percpu", &result);
 	return ptr;
 }
 
@@ -504,7 +332,7 @@ void __percpu *__alloc_reserved_percpu(size_t size, size_t align)
 	void __percpu *ptr = alloc_for(&req, &result);
 
 	if (!ptr)
-		warn_refused(CALLER(), "alloc_reserved_percpu", &result);
+		pcpu_report_warn(CALLER(), "alloc_reserved_percpu", &result);
 	return ptr;
 }
 
@@ -514,5 +342,5 @@ void free_percpu(void __percpu *ptr)
 
 	free_for(ptr, CALLER(), &result);
 	if (result.error)
-		warn_refused(CALLER(), "free_percpu", &result);
+		pcpu_report_warn(CALLER(), "free_percpu", &result);
 }

@@ -61,3 +61,18 @@ void __percpu *pcpu_guard_release(size_t limit, struct pcpu_finding *finding);
 void pcpu_guard_bury(void);
 /* Looks at every zone and filling; "" or what is wrong, in buf. (L) held. */
 void pcpu_guard_check(char *buf, size_t size);
+
+/* ---- The quarantine's two ends (quarantine.c) ---- */
+/*
+ * Frees with guards on: pcpu_guard_free, with result->where as pcpu_free_locked sets it. False: refused
+ * and counted. *finding: damage to the zones, to be told once the lock is dropped. (L) held.
+ */
+bool pcpu_quarantine_add(void __percpu *ptr, uintptr_t caller, struct pcpu_result *result,
+			 struct pcpu_finding *finding);
+/*
+ * Really frees what has waited longest, until at most `limit` bytes wait; damage found is told with
+ * caller. Returns whether anything was freed. Any context but NMI, (L) not held.
+ */
+bool pcpu_quarantine_shrink(size_t limit, uintptr_t caller);
+/* Counts and warns of damage, if there is any (report.c). (L) not held. */
+void pcpu_report_damage(const struct pcpu_finding *finding, uintptr_t caller);

@@ -7,6 +7,8 @@
 
 #include "percpu/percpu_internal.h"
 
+struct pcpu_stats pcpu_counters;
+
 void pcpu_for_each_chunk(void (*fn)(struct pcpu_chunk *chunk, void *arg), void *arg)
 {
 	struct pcpu_chunk *chunk, *next;

@@ -85,7 +85,7 @@ static inline void __percpu *pcpu_addr_to_ptr(uintptr_t addr)
 /* ---- Counters (L); levels are recomputed and compared by the checker. ---- */
 extern struct pcpu_stats pcpu_counters;
 
-/* ---- Heap for the allocator's books: counted in meta_bytes (A). Mutex held, lock not. ---- */
+/* ---- Heap for the allocator's books (heap.c): counted in meta_bytes (A). Mutex held, lock not. ---- */
 void *pcpu_mem_alloc(size_t size);
 void pcpu_mem_free(void *ptr, size_t size);
 
@@ -119,7 +119,22 @@ size_t pcpu_tree_count(void);
 /* Allocates the slot lists; once, at set-up. */
 void pcpu_slots_init(void);
 
-/* ---- Quarantine of percpu_debug (alloc.c) ---- */
+/* ---- The way of a request (alloc.c) ---- */
+/* Frees the area that ptr starts; result->where says which. False: ptr starts none, it is counted and
+ * where says what it is. *surplus: whether reclaim is to be woken. (L) held. */
+bool pcpu_free_locked(void __percpu *ptr, struct pcpu_result *result, bool *surplus);
+
+/* ---- What is refused or fails (report.c): counted, put into *result. (L) not held. ---- */
+/* Why a request is refused whose size or alignment is none; other reasons speak for themselves. */
+extern const char pcpu_illegal_size[];
+void pcpu_report_refusal(size_t size, size_t align, const char *why, struct pcpu_result *result);
+void pcpu_report_no_memory(size_t size, size_t align, bool reserved, struct pcpu_result *result);
+/* Of a free that pcpu_free_locked or the quarantine refused, and counted. Keeps text if there is one. */
+void pcpu_report_bad_free(const void __percpu *ptr, struct pcpu_result *result);
+/* Warns of bad input, if result says so, but of no more than ten in a second. what: the function. */
+void pcpu_report_warn(uintptr_t caller, const char *what, const struct pcpu_result *result);
+
+/* ---- Quarantine of percpu_debug (quarantine.c) ---- */
 /* Really frees all that waits; damage found is told with caller. Any context but NMI, (L) not held. */
 void pcpu_quarantine_empty(uintptr_t caller);
 /* As above, and gives the records back. No lock held; sleeps. */

@@ -276,6 +276,14 @@ static void heap_free_under_spinlock(void)
 	pcpu_mem_free((void *)&damages, 8);
 }
 
+static void free_without_spinlock(void)
+{
+	struct pcpu_result result;
+	bool surplus;
+
+	pcpu_free_locked(NULL, &result, &surplus);
+}
+
 static void populate_without_mutex(void)
 {
 	pcpu_populate(pcpu_first_chunk, 0, 1);
@@ -316,6 +324,7 @@ static const struct death deaths[] = {
 	{"heap use with the mutex free or the spinlock held", heap_under_spinlock},
 	{"heap use with the mutex free or the spinlock held", heap_free_without_mutex},
 	{"heap use with the mutex free or the spinlock held", heap_free_under_spinlock},
+	{"pcpu_lock is not held", free_without_spinlock},
 	{"pages change with mutex free and spinlock free", populate_without_mutex},
 	{"pages change with mutex held and spinlock held", populate_under_spinlock},
 	{"must not be destroyed: it is the first chunk", destroy_first},
