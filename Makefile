@@ -294,9 +294,7 @@ debug: ## QEMU stopped at the reset vector, gdb attached
 	@$(PYTHON) tools/debug.py
 
 gdb: $(ELF) ## attaches gdb to a running `make run GDB=1`
-	@test -S $(B)/gdb.sock || { echo 'gdb: failed: nobody listens at $(B)/gdb.sock:' \
-		'start `make run GDB=1` in another terminal first' >&2; exit 1; }
-	$(GDBTOOL) -q -ex 'target remote $(B)/gdb.sock' $(GDBFLAGS) $(ELF)
+	@$(PYTHON) tools/debug.py --attach
 
 bench: $(ELF) ## benchmark tables, counted in instructions: the same on every run
 	@echo bench | SMP=1 ACCEL=tcg,thread=single QEMUEXTRA='-icount shift=0' TIMEOUT=3600 NAME=bench \

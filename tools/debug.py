@@ -1,9 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Boots the kernel stopped at the reset vector and attaches gdb: `make debug`.
+"""gdb on the kernel, with the project's commands (tools/gdb/).
 
-Options are those of `make run`; the console goes to build/debug.console (watch it with tail -f).
-GDBFLAGS adds flags of gdb. gdb reads its commands from a terminal or from a pipe. QEMU ends with gdb.
+debug.py           boots it stopped at the reset vector and attaches: `make debug`. Options are those of
+                   `make run`; the console goes to build/debug.console (watch it with tail -f). QEMU
+                   ends with gdb.
+debug.py --attach  attaches to a running `make run GDB=1`: `make gdb`.
+
+GDBFLAGS adds flags of gdb. gdb reads its commands from a terminal or from a pipe. The user's own gdb
+files are neither needed nor changed.
 """
 import os
 import shlex
@@ -35,6 +40,22 @@ def check_input():
             "commands in, or set GDBFLAGS, as in GDBFLAGS=\"-batch -ex 'info registers'\"")
 
 
+def run_gdb(*commands):
+    """gdb on the socket of the stub; its exit status."""
+    line = [os.environ.get("GDBTOOL", "gdb"), "-q", "-ex", "source tools/gdb/load.py"]
+    for command in (*commands, f"target remote {machine.gdb_socket()}"):
+        line += ["-ex", command]
+    return subprocess.call(line + shlex.split(os.environ.get("GDBFLAGS", ""))
+                           + [os.path.join("build", "percpu.elf")])
+
+
+def attach():
+    if not os.path.exists(machine.gdb_socket()):
+        raise machine.Failure(f"nobody listens at {machine.gdb_socket()}: start `make run GDB=1` in "
+                              "another terminal first")
+    return run_gdb()
+
+
 def debug(options):
     check_input()
     with machine.Machine(options) as guest:
@@ -43,19 +64,19 @@ def debug(options):
                          daemon=True).start()
         print(f"debug: QEMU is stopped at the reset vector; its console goes to {console}",
               flush=True)
-        gdb = [os.environ.get("GDBTOOL", "gdb"), "-q", "-ex", "set confirm off",
-               "-ex", f"target remote {machine.gdb_socket()}"]
-        return subprocess.call(gdb + shlex.split(os.environ.get("GDBFLAGS", ""))
-                               + [os.path.join("build", "percpu.elf")])
+        return run_gdb("set confirm off")
 
 
 def main():
     os.chdir(machine.ROOT)
-    os.environ.update(GDB="1", STOPPED="1")
+    name = "gdb" if sys.argv[1:] == ["--attach"] else "debug"
     try:
+        if name == "gdb":
+            return attach()
+        os.environ.update(GDB="1", STOPPED="1")
         return debug(machine.Options())
     except (machine.Failure, FileNotFoundError) as failure:
-        print(f"debug: failed: {failure}", file=sys.stderr)
+        print(f"{name}: failed: {failure}", file=sys.stderr)
         return 1
 
 

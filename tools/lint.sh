@@ -17,7 +17,7 @@ if command -v cppcheck >/dev/null; then
 		--suppress=uninitvar --suppress=ctuuninitvar \
 		"$@" || failed=1
 fi
-for script in tools/*.py tests/*/*.py; do
+for script in tools/*.py tools/gdb/*.py tools/gdb/*/*.py tests/*/*.py; do
 	[ -f "$script" ] || continue
 	/usr/bin/python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$script" ||
 		failed=1

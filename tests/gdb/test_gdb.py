@@ -1,8 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""gdb attached to the kernel as a user would do it: symbols, a breakpoint, variables, CPUs. Prints TAP."""
+"""gdb attached to the kernel as a user would do it: symbols, breakpoints, variables, CPUs, and the commands
+`pcpu …` at the reset vector, before and in set-up, at the prompt (against the monitor's own answers), inside
+an allocation, with damage done and in a panic. Prints TAP.
+"""
+import contextlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -11,10 +16,14 @@ sys.path[:0] = [os.path.join(ROOT, "tools"), os.path.join(ROOT, "tests", "runner
 import session  # noqa: E402
 import taptest  # noqa: E402
 
+MARK = "@@@"
+EVERY_COMMAND = ("pcpu cpus", "pcpu chunks", "pcpu map 0", "pcpu var cpu_number", "pcpu why &cpu_number",
+                 "pcpu check")
+
 
 def flags(*commands):
     """gdb's flags for a batch of commands."""
-    return "-batch -nx " + " ".join(f"-ex '{command}'" for command in commands)
+    return "-batch -nx " + " ".join(f"-ex {shlex.quote(command)}" for command in commands)
 
 
 def make(target, *commands, **variables):
@@ -23,13 +32,41 @@ def make(target, *commands, **variables):
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT,
                           env=session.environment(GDBFLAGS=flags(*commands), **variables))
+    for trace in ("Traceback", "Python Exception"):
+        assert trace not in done.stdout, f"gdb shows a Python error:\n{done.stdout}"
     assert done.returncode == 0, f"make {target}: status {done.returncode}\n{done.stdout}"
     return done.stdout
+
+
+def answers(target, *commands, **variables):
+    """What gdb prints for each command: a list of texts. The last command is followed by `detach`."""
+    marked = [part for command in commands for part in (f"echo {MARK}\\n", command)]
+    if target == "gdb":
+        marked += [f"echo {MARK}\\n", "detach"]
+    texts = make(target, *marked, f"echo {MARK}\\n", **variables).split(MARK + "\n")
+    return [text.strip() for text in texts[1:len(commands) + 1]]
+
+
+def fields(line):
+    """A record's fields."""
+    return dict(word.split("=", 1) for word in line.split(" ") if "=" in word)
 
 
 def need(text, *patterns):
     for pattern in patterns:
         assert re.search(pattern, text), f"no match for {pattern!r} in gdb's output:\n{text[-3000:]}"
+
+
+def same(what, got, want):
+    assert got == want, f"{what}: gdb says\n{got}\nwant\n{want}"
+
+
+@contextlib.contextmanager
+def prompt(cmdline="", **variables):
+    """A kernel at its prompt that gdb can attach to."""
+    with session.Session(CMDLINE=f"{session.QUIET} {cmdline}", GDB=1, **variables) as boot:
+        boot.until_prompt()
+        yield boot
 
 
 def stubs():
@@ -69,6 +106,283 @@ def test_gdb_attaches_to_a_running_kernel():
         assert answer and answer[0].startswith("ptr="), f"the kernel does not go on: {answer}"
         status, errors = boot.finish()
         assert status == 0, errors
+
+
+# ---- The commands, from the reset vector on ----
+
+def test_commands_without_a_kernel_say_so():
+    text = subprocess.run(["gdb", *shlex.split(flags("source tools/gdb/load.py", *EVERY_COMMAND,
+                                                     "print $this_cpu()", 'print $per_cpu("x", 0)')),
+                           "build/percpu.elf"], cwd=ROOT, text=True, timeout=60, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+    same("lines", text.count("error: gdb is not connected to a kernel: use `make debug`"),
+         len(EVERY_COMMAND) + 2)
+    assert "Traceback" not in text and "Python Exception" not in text, text
+
+
+def test_commands_before_set_up_say_how_far_the_kernel_is():
+    at_reset = [*EVERY_COMMAND, "print $this_cpu()", "pcpu why kmain"]
+    early = [*EVERY_COMMAND, "pcpu var cpu_number 4", "print $this_cpu()", "pcpu why &pcpu_slots"]
+    got = answers("debug", *at_reset, "hbreak kmain", "continue", *EVERY_COMMAND, "hbreak percpu_init",
+                  "continue", *early, "finish", *EVERY_COMMAND, SMP=4)
+    parts = iter(got)
+    reset = [next(parts) for _ in at_reset]
+    for text in reset:
+        assert "not set up yet: no CPU is in the kernel" in text, text
+    need(reset[-1], r"^addr=0xffffffff\w+ is=text symbol=kmain\+0 at=kernel/main\.c:")
+    next(parts), next(parts)
+    for text in (next(parts) for _ in EVERY_COMMAND):
+        assert "not set up yet: " in text, text
+    next(parts), next(parts)
+    before = dict(zip(early, parts))
+    for command in EVERY_COMMAND:
+        assert "not set up yet: the first chunk is not made" in before[command], before[command]
+    need(before["pcpu cpus"], r"cpu=0 apic=0 state=online .* gdb=1 thread=- pc=percpu_init\+",
+         r"cpu=3 apic=3 state=possible .* gdb=- thread=- pc=-")
+    need(before["pcpu var cpu_number"], r"^cpu=0 addr=0xffffffffc\w+ value=0\n")
+    same("no CPU 4", before["pcpu var cpu_number 4"], "error: no CPU 4: CPUs are 0-3")
+    same("this CPU", before["print $this_cpu()"], "$1 = 0")
+    need(before["pcpu why &pcpu_slots"], "is=bss symbol=pcpu_slots\\+0", "page=mapped .*owner=boot")
+    next(parts)
+    after = dict(zip(EVERY_COMMAND, parts))
+    assert not any("not set up yet" in text for text in after.values()), after
+    need(after["pcpu chunks"], r"^chunk=0 slot=13 .* flags=first,immutable$")
+    need(after["pcpu map 0"], r"^map=0 -\d+ \+\d+$")
+    same("check", after["pcpu check"], "ok chunks=1 areas=0")
+
+
+def test_every_command_has_help_with_an_example():
+    text = make("debug", "help pcpu", *(f"help {command.rsplit(' ', command.count(' ') - 1)[0]}"
+                                        for command in EVERY_COMMAND),
+                "help function per_cpu", "help function this_cpu")
+    same("examples", len(re.findall(r"^Example: (?:pcpu|print) ", text, re.M)), 11)
+    need(text, *(f"^pcpu {name} -- .*\\.$" .replace("^", "(?m)^") for name in
+                 ("check", "chunks", "cpus", "map", "var", "why")))
+
+
+# ---- At the prompt, against the monitor ----
+
+def test_records_are_those_of_the_monitor():
+    with prompt("percpu_alloc=page percpu_reserve=8K cpu_ids=0,2,5,6,9", SMP=4) as boot:
+        for line in ("100 8", "5000 4096", "65000", "60000", "10 4", "24 8 reserved"):
+            assert boot.command(f"alloc {line}")[0].startswith("ptr="), line
+        monitor = {line: boot.command(line) for line in ("cpus", "chunks", "check", "map 0", "map 1",
+                                                         "map 2", "map 3")}
+        got = dict(zip(monitor, answers("gdb", *(f"pcpu {line}" for line in monitor))))
+        refused = answers("gdb", "pcpu map 4", "pcpu map x", "pcpu map", "pcpu chunks 1",
+                          "pcpu var cpu_number 1", "pcpu var nosuch", "pcpu var nr_cpu_ids",
+                          'print $per_cpu("cpu_number", 1)', "pcpu why nosuch")
+    same("threads of gdb", re.findall(r" gdb=(\S+)", got["cpus"]), ["1", "2", "3", "4", "-"])
+    got["cpus"] = re.sub(r" gdb=\S+ thread=\S+ pc=\S+", "", got["cpus"])
+    for line, text in got.items():
+        same(line, text.split("\n"), monitor[line])
+    same("refusals", refused, [
+        "error: no chunk 4: chunks are 0-3",
+        "error: x: want a chunk's number: pcpu chunks lists them",
+        "error: 0 words after pcpu map: usage: pcpu map N",
+        "error: 1 words after pcpu chunks: usage: pcpu chunks",
+        "error: no CPU 1: CPUs are 0, 2, 5-6, 9",
+        'error: nosuch: No symbol "nosuch" in current context: want the name of a per-CPU variable',
+        "error: nr_cpu_ids is not per-CPU: want the name of a static per-CPU variable, or a per-CPU "
+        "pointer with its type, as in (int *)0x30001000",
+        "error: no CPU 1: CPUs are 0, 2, 5-6, 9",
+        'error: No symbol "nosuch" in current context.'])
+
+
+def test_copies_can_be_read_and_written():
+    with prompt("cpu_ids=0,3,4", SMP=3) as boot:
+        pointer = fields(boot.command("alloc 16 16")[0])["ptr"]
+        boot.command(f"poke 3 {pointer} 7 1")
+        got = answers("gdb", f"pcpu var '(short *){pointer}'", f"pcpu var '(short *){pointer}' 3",
+                      f"print $per_cpu((short *){pointer}, 3)", f"print (short *){pointer}",
+                      f"set var $per_cpu((short *){pointer}, 4) = 0x1234", "pcpu var cpu_number",
+                      'print $per_cpu("cpu_number", 4)', "thread 2", "print $this_cpu()",
+                      'print $per_cpu("cpu_number")', "print &cpu_number")
+        peeked = boot.command(f"peek 4 {pointer} 2")
+    same("values", re.findall(r"cpu=(\d) addr=\w+ value=(\d+)", got[0]), [("0", "0"), ("3", "263"),
+                                                                         ("4", "0")])
+    same("one value", got[1], got[0].split("\n")[1])
+    same("function", got[2], "$1 = 263")
+    same("pointer", got[3], f"$2 = {pointer} per-CPU = {{cpu0 = 0, cpu3 = 263, cpu4 = 0}}")
+    same("written", peeked, [f"cpu=4 ptr={pointer} bytes=3412"])
+    same("CPU numbers", re.findall(r"value=(\d)", got[5]), ["0", "3", "4"])
+    same("static", got[6], "$3 = 4")
+    same("this CPU", got[8:10], ["$4 = 3", "$5 = 3"])
+    need(got[10], r"^\$6 = 0x3\w+ <cpu_number\+0> per-CPU = {cpu0 = 0, cpu3 = 3, cpu4 = 4}$")
+
+
+def test_printers_show_chunks_lists_and_trees():
+    with prompt(SMP=2) as boot:
+        boot.command("alloc 65000")
+        chunks = boot.command("chunks")
+        slot = fields(chunks[0])["slot"]
+        got = answers("gdb", "print *pcpu_first_chunk", f"print pcpu_slots[{slot}]", "print pcpu_slots[3]",
+                      "print 'percpu/chunk.c'::chunk_tree", "print 'mm/vm_range.c'::tree",
+                      "print/r pcpu_slots[3]")
+        ranges = len(boot.command("vm"))
+        order = boot.command("map 0")[0].removeprefix("map=0 ")
+    first = next(line for line in chunks if "flags=first" in line)
+    same("chunk", got[0], f"$1 = {first} = {{areas = {order.count('-') - 1}, map = {order}}}")
+    need(got[1], r"^\$2 = 1 entry = {0xffff\w+}$")
+    same("empty list", got[2], "$3 = 0 entries")
+    need(got[3], r"^\$4 = 2 entries = {0xffff\w+( <dynamic_chunk>)?, 0xffff\w+( <dynamic_chunk>)?}$")
+    need(got[4], rf"^\$5 = {ranges + 1} entries = ")
+    need(got[5], r"^\$6 = {next = 0xffff\w+, prev = 0xffff\w+}$")
+
+
+def why_cases(boot):
+    """(expression, patterns its answer has) for addresses of all kinds; what they are is the monitor's
+    word."""
+    area = fields(boot.command("alloc 100 64")[0])
+    freed = fields(boot.command("alloc 4000 8")[0])
+    boot.command(f"free {freed['ptr']}")
+    big = fields(boot.command("alloc 65000")[0])
+    cpus = {one["cpu"]: one for one in map(fields, boot.command("cpus"))}
+    base = {one["chunk"]: int(one["base"], 0) for one in map(fields, boot.command("chunks"))}
+    ranges = {one["name"]: one for one in map(fields, boot.command("vm"))}
+    unit = int(cpus["1"]["unit"], 0) - int(cpus["0"]["unit"], 0)
+    place = base[area["chunk"]] + unit + int(area["offset"])
+    used = rf"^area=used area_offset={area['offset']} area_length=100 into=\d+$"
+    stack = ranges["cpu_stack"]["range"]
+    yield hex(place), [rf" is=unit cpu=1 chunk=0 offset={area['offset']} ptr={area['ptr']}$", used,
+                       "^page=mapped phys=0x\\w+ prot=rw- owner=boot$"]
+    yield area["ptr"], [rf" is=percpu-pointer chunk=0 offset={area['offset']}$", used,
+                        rf"^copy={place:#x} cpu=1$"]
+    yield area["ptr"] + " + 3", ["into=3$"]
+    yield freed["ptr"], [r"^area=free area_offset=\d+ area_length=\d+ into=\d+$"]
+    yield hex(base["1"] + 3 * unit), [
+        r" is=unit cpu=3 chunk=1 offset=0 ptr=", "^area=used area_offset=0 area_length=65000 into=0$",
+        "^page=mapped .*owner=percpu$", "^range=.* name=percpu_chunk into="]
+    yield f"{big['ptr']} + 65532", [r"^area=free area_offset=65000 area_length=536 into=532$"]
+    yield "&cpu_number", [r" is=percpu-pointer chunk=0 ", r"^area=static .* var=cpu_number\+0$"]
+    yield '$per_cpu("run_queue", 2)', [r" is=unit cpu=2 chunk=0 ", r" var=run_queue\+0$"]
+    yield "&'percpu/chunk.c'::chunk_tree", [r" is=bss symbol=chunk_tree\+0$", "^page=mapped .*prot=rw-"]
+    yield "kmain", [r" is=text symbol=kmain\+0 at=kernel/main\.c:\d+$", "prot=r-x"]
+    yield "&areamap_engine", [r" is=rodata symbol=areamap_engine\+0$", "prot=r-- "]
+    yield "&__per_cpu_load", [r" is=percpu-load-image ptr=0x30000000 "]
+    yield "'percpu/chunk.c'::chunk_tree.node->right", ["owner=heap object=0x\\w+ size=256 state=used"]
+    yield stack.partition("-")[0] + " + 16", [f"^range={stack} size=16384 name=cpu_stack into=16$",
+                                              "owner=vmalloc"]
+    yield stack.partition("-")[2], ["^page=unmapped$",
+                                    "^range=none above=cpu_stack .* hint=unmapped_page_after_it$"]
+    yield ranges["lapic"]["range"].partition("-")[0], ["phys=0xfee00000 .*owner=none", "name=lapic into=0"]
+    yield hex(0xffff888000000000 + base["1"] % 1), [" is=direct-map offset=0x0$", "owner=boot"]
+    yield f"{cpus['2']['gs']} + 24", [" is=null-percpu cpu=2 offset=24 hint=NULL_per-CPU_pointer$"]
+    yield "0", [" is=null offset=0 hint=NULL_pointer$"]
+    yield "0x1234567890ab", [" is=hole "]
+    yield "0x8000000000000000", [" is=non-canonical "]
+    yield "-1", ["^addr=0xffffffffffffffff is="]
+
+
+def test_why_knows_every_kind_of_address():
+    with prompt(SMP=4) as boot:
+        cases = list(why_cases(boot))
+        got = answers("gdb", *(f"pcpu why {expression}" for expression, _ in cases))
+        backs = answers("gdb", *(f"pcpu why {0xffff888000000000 + int(found, 0):#x}" for found in
+                                 re.findall(r"phys=(0x\w+) .*owner=percpu$", got[4], re.M)))
+    for (expression, patterns), text in zip(cases, got):
+        for pattern in patterns:
+            assert re.search(pattern, text, re.M), f"pcpu why {expression}: no {pattern!r} in\n{text}"
+    need(backs[0], r"is=direct-map ", r"owner=percpu backs_chunk=1 backs_cpu=3 backs_page=0$")
+
+
+# ---- Damage ----
+
+DAMAGE = (("pcpu_first_chunk->space.free_size", "+ 8"), ("pcpu_first_chunk->space.map[1]", "- 4"),
+          ("pcpu_first_chunk->space.hint", "- 60000"), ("pcpu_first_chunk->nr_areas", "+ 1"),
+          ("pcpu_first_chunk->slot", "- 1"), ("pcpu_first_chunk->memory->nr_populated", "- 1"),
+          ("pcpu_counters.live_bytes", "+ 1"), ("pcpu_counters.pages_owned", "+ 1"),
+          ("pcpu_first_chunk->memory->populated[0]", "& ~8ul"))
+
+
+def test_check_finds_what_the_monitor_finds():
+    mend = "print 0"
+    with prompt(SMP=2) as boot:
+        boot.command("alloc 100")
+        for lvalue, change in DAMAGE:
+            got = answers("gdb", mend, "pcpu check", f"print/d {lvalue}", f"set var {lvalue} = $ {change}",
+                          "pcpu check")
+            same(f"before {lvalue} {change}", got[1], "ok chunks=1 areas=1")
+            monitor = boot.command("check")
+            same(f"{lvalue} {change}", [got[4]], [line.replace("check: ", "") for line in monitor])
+            mend = f"set var {lvalue} = {got[2].partition(' = ')[2]}"
+        same("mended", answers("gdb", mend, "pcpu check")[1], "ok chunks=1 areas=1")
+
+
+def test_guards_are_explained_and_looked_at():
+    with prompt("percpu_debug", SMP=2) as boot:
+        area, freed = (fields(boot.command("alloc 20 8")[0])["ptr"] for _ in range(2))
+        boot.command(f"free {freed}")
+        clean = answers("gdb", *(f"pcpu why {where}" for where in (
+            f"{area} - 1", area, f"{area} + 20", freed)), "pcpu check",
+            f"set var $per_cpu((char *){area} + 21, 1) = 0")
+        damaged = answers("gdb", "pcpu check", f"pcpu why {area}")
+        monitor = boot.command("check")
+    for text, place, byte in zip(clean, ("front-zone", "object", "back-zone", "freed"),
+                                 ("-1", "+0", "+20", "+0")):
+        need(text, rf"\nguard={place} ptr=\w+ size=20 byte=\{byte} allocated_by=run_alloc\+\d+ ")
+    need(clean[0], "freed_by=nobody")
+    need(clean[3], r"freed_by=run_free\+\d+")
+    same("clean", clean[4], "ok chunks=1 areas=2")
+    need(damaged[0], rf"^error: write past an area: area {area} of 20 bytes, CPU 1, byte \+21 is 0x00, not "
+         "0xbb$")
+    assert monitor[0].replace("check: ", "").startswith(damaged[0]), (monitor, damaged)
+
+
+# ---- Inside an allocation, in a panic ----
+
+def test_commands_work_inside_an_allocation():
+    quiet = "selftest=none replay=nft"
+    got = answers("debug", "hbreak pcpu_populate", "continue", "pcpu check", "pcpu map 0", "print first",
+                  "thread apply all print $this_cpu()", "delete", "hbreak pcpu_chunk_relocate",
+                  "continue", "pcpu check", "print $this_cpu()", "thread", "pcpu cpus", CMDLINE=quiet, SMP=4)
+    need(got[1], "hit Breakpoint 1, pcpu_populate")
+    need(got[2], r"^ok chunks=1 areas=\d+ \(thread replay holds pcpu_alloc_mutex\)$")
+    need(got[3], r"^map=0 -\d+ -\d+ ")
+    same("this CPU of every thread", sorted(re.findall(r" = (\d)$", got[5], re.M)), ["0", "1", "2", "3"])
+    cpu = re.search(r"= (\d)", got[10]).group(1)
+    need(got[9], rf"^(ok|error: chunk 0: ).*cpu{cpu} holds pcpu_lock")
+    thread = re.search(r"Current thread is (\d)", got[11]).group(1)
+    need(got[12], rf"cpu={cpu} .* gdb={thread} thread=replay pc=\S*relocate\+")
+
+
+def test_a_panic_stops_in_gdb_and_can_be_looked_at():
+    got = answers("debug", "continue", "backtrace 1", "hbreak arch_exit", "continue", "pcpu cpus",
+                  "pcpu chunks", "pcpu check", "print code", CMDLINE="break=panic", SMP=4)
+    need(got[0], r"^panic: asked for by break=panic \(backtrace")
+    need(got[1], r"^#0 +panic_at ")
+    same("CPUs stopped by NMI", got[4].count("pc=panic_nmi+") + got[4].count("pc=stop_here+"), 3)
+    need(got[5], "^chunk=0 ")
+    need(got[6], "^ok chunks=1 areas=")
+    same("exit code", got[7], "$1 = 17")
+
+
+def test_a_fault_stops_in_gdb_and_why_knows_its_address():
+    got = answers("debug", "set pcpu-stop-at-panic off", "show pcpu-stop-at-panic",
+                  "set pcpu-stop-at-panic on", "continue", "pcpu why $cr2", SMP=2,
+                  CMDLINE="selftest=broken_uses_a_null_percpu_pointer_of_another_cpu replay=none")
+    need(got[1], "A panic of the kernel stops in gdb: off")
+    need(got[3], r"^panic: page fault: ")
+    need(got[4], r"is=null-percpu cpu=1 offset=0 hint=NULL_per-CPU_pointer\npage=unmapped$")
+
+
+# ---- The documents, the end ----
+
+def masked(text):
+    """Without what may differ from build to build: numbers and lines of source."""
+    return re.sub(r"\b(0x[0-9a-f]+|\d+)\b", "N", re.sub(r"^\d+\t.*", "", text, flags=re.M))
+
+
+def test_documented_sessions_run_as_shown():
+    with open("docs/debugging.md", encoding="utf-8") as file:
+        blocks = re.findall(r"^```\n\$ make debug (.*)\n\(gdb\) ((?:.|\n)*?)\n```", file.read(), re.M)
+    same("sessions", len(blocks), 3)
+    for variables, text in blocks:
+        steps = [step.partition("\n")[::2] for step in text.split("\n(gdb) ")]
+        got = answers("debug", *(command for command, _ in steps),
+                      **dict(word.split("=", 1) for word in shlex.split(variables)))
+        for (command, shown), answer in zip(steps, got):
+            same(command, masked(answer), masked(shown))
 
 
 def test_debug_leaves_nothing_behind():
