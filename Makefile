@@ -178,30 +178,35 @@ GROUP_port_host := \
 	tests/host/port_host_locks.c \
 	tests/host/port_host_memory.c
 
-HOST_TESTS := \
-	tests/host/test_acpi.c \
-	tests/host/test_check.c \
-	tests/host/test_cmdline.c \
-	tests/host/test_contract.c \
-	tests/host/test_early.c \
-	tests/host/test_fail.c \
-	tests/host/test_guard.c \
-	tests/host/test_interleave.c \
-	tests/host/test_kmalloc.c \
+# Those of percpu/ come first, what finds most in least time before the rest.
+HOST_TESTS_percpu := \
 	tests/host/test_look.c \
-	tests/host/test_multiboot2.c \
-	tests/host/test_oracle.c \
-	tests/host/test_page.c \
+	tests/host/test_contract.c \
+	tests/host/test_setup.c \
 	tests/host/test_pages.c \
+	tests/host/test_check.c \
+	tests/host/test_guard.c \
+	tests/host/test_traps.c \
+	tests/host/test_port_kernel.c \
+	tests/host/test_setup_kernel.c \
+	tests/host/test_refusals.c \
+	tests/host/test_fail.c \
+	tests/host/test_threads.c \
+	tests/host/test_oracle.c \
+	tests/host/test_universe.c \
+	tests/host/test_interleave.c
+
+HOST_TESTS := $(HOST_TESTS_percpu) \
+	tests/host/test_acpi.c \
+	tests/host/test_cmdline.c \
+	tests/host/test_early.c \
+	tests/host/test_kmalloc.c \
+	tests/host/test_multiboot2.c \
+	tests/host/test_page.c \
 	tests/host/test_printf.c \
 	tests/host/test_rbtree.c \
-	tests/host/test_refusals.c \
-	tests/host/test_setup.c \
-	tests/host/test_threads.c \
 	tests/host/test_trace.c \
 	tests/host/test_trace_store.c \
-	tests/host/test_traps.c \
-	tests/host/test_universe.c \
 	tests/host/test_vmalloc.c
 
 # Of these, what is built once more to look for data races.
@@ -305,14 +310,15 @@ PARTS := runner kernel model gdb build spin host # of the tests, the longest fir
 # Nothing is begun that lacks a tool, and on a bare machine `make setup run` waits for the set-up.
 need-tools: $(filter setup,$(MAKECMDGOALS))
 	@$(DOCTOR) $(or $(MAKECMDGOALS),all)
-$(B)/flags run debug gdb bench ubsan test model fuzz mutants soak coverage format $(PARTS:%=test-%) \
+$(B)/flags run debug gdb bench ubsan test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
 	$(HOST_TESTS:tests/host/%.c=$(B)/coverage/host/%): | need-tools
 
 # ---- Tests ----------------------------------------------------------------------------------------
 # Each part is programs that print TAP; tools/testrun.py adds them up.
 
-HOST_PROGRAMS := $(HOST_TESTS:tests/host/%.c=$(B)/host/%) $(B)/port_minimal/main \
-	$(HOST_RACE_TESTS:tests/host/%.c=$(B)/host-race/%) $(FUZZ_TARGETS:%=$(B)/fuzz-replay/%)
+HOST_PROGRAMS := $(B)/port_minimal/main $(HOST_TESTS_percpu:tests/host/%.c=$(B)/host/%) \
+	$(HOST_RACE_TESTS:tests/host/%.c=$(B)/host-race/%) $(FUZZ_TARGETS:%=$(B)/fuzz-replay/%) \
+	$(filter-out $(HOST_TESTS_percpu:tests/host/%.c=$(B)/host/%),$(HOST_TESTS:tests/host/%.c=$(B)/host/%))
 
 T_host   := $(HOST_PROGRAMS)
 T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
@@ -332,7 +338,7 @@ test: ## everything that checks the project
 	@$(call in_parallel,$(ELF) host-programs ubsan)
 	@$(PYTHON) tools/testrun.py $(foreach p,$(PARTS),$(T_$(p)))
 
-test-host: ## unit tests on the host
+test-host: ## unit tests on the host, in less than a minute
 test-kernel: ## boots over CPUs, first-chunk allocators, sizes; replays
 test-gdb: ## gdb attached to the kernel
 test-runner: ## how `make run` takes broken kernels
@@ -341,7 +347,15 @@ test-spin: ## a Spin model of the locking holds, and finds planted errors
 test-model: ## the monitor against an independent model of the allocator
 $(PARTS:%=test-%): test-%:
 	@$(call in_parallel,$(NEEDS_$*))
-	@$(PYTHON) tools/testrun.py $(T_$*)
+	@$(QUICK_$*) $(PYTHON) tools/testrun.py $(T_$*)
+
+# Alone, the host part is for whoever just changed percpu/: fewer operations and interleavings, and a
+# process that uses more CPU time than any should is taken for one that hangs.
+QUICK_host := ulimit -S -t 10; HOST_OPS=$${HOST_OPS:-40000} HOST_DEPTH=$${HOST_DEPTH:-4} \
+	HOST_STRIDE=$${HOST_STRIDE:-3}
+test-host-deep: ## the same at the length that `make test` runs them
+	@$(call in_parallel,$(NEEDS_host))
+	@$(PYTHON) tools/testrun.py $(T_host)
 
 host-programs: $(HOST_PROGRAMS)
 	@:
@@ -466,6 +480,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: link-groups host-programs all setup doctor need-tools run debug gdb bench ubsan coverage test model fuzz soak $(PARTS:%=test-%) clean format lint help FORCE
+.PHONY: link-groups host-programs all setup doctor need-tools run debug gdb bench ubsan coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d

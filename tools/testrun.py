@@ -8,6 +8,9 @@ Each COMMAND is one program with its arguments, in one word of ours. Its results
 program that ends badly, or before its plan is done, counts one failure more. A failed test is shown
 with the comments before it, a program that failed otherwise with the end of its output. Exit status 0
 only if nothing failed.
+
+Run under `ulimit -S -t SECONDS`, a program that uses more CPU time than that hangs, and none is begun
+after it: what they test is broken, and each would hang as long.
 """
 import argparse
 import concurrent.futures
@@ -42,7 +45,10 @@ class Outcome:
         problem = next((r.problem() for r in reports if r.problem()), None)
         if not reports:
             problem = "printed no test report"
-        if status != 0 and self.failed == 0:
+        if status == -signal.SIGXCPU:
+            problem = "hangs: its CPU time is used up"
+            hung.append(self.command)
+        elif status != 0 and self.failed == 0:
             problem = problem or f"ended with status {status}"
         if problem:
             self.failed += 1
@@ -51,6 +57,7 @@ class Outcome:
 
 
 running = []  # all that were started; each leads a process group
+hung = []  # commands that were ended because their CPU time was used up
 
 
 def stop_all(processes):
@@ -67,7 +74,9 @@ def stopped(number, _frame):
 
 
 def run(command):
-    """Runs one program to its end."""
+    """Runs one program to its end; None if one before it hung."""
+    if hung:
+        return None
     outcome, start = Outcome(command), time.monotonic()
     env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP", PYTHONDONTWRITEBYTECODE="1")
     try:
@@ -101,12 +110,16 @@ def main():
         jobs = [pool.submit(run, command) for command in args.commands]
         for job in concurrent.futures.as_completed(jobs):
             outcome = job.result()
+            if outcome is None:
+                continue
             outcomes.append(outcome)
             print(f"{outcome.command}: {tally(outcome.passed, outcome.failed, outcome.skipped)} "
                   f"({outcome.seconds:.1f} s)")
             for note in outcome.notes:
                 print("  " + note)
             sys.stdout.flush()
+    if len(outcomes) < len(args.commands):
+        print(f"not run, since {hung[0]} hangs: {len(args.commands) - len(outcomes)} programs")
     total = [sum(getattr(o, what) for o in outcomes) for what in ("passed", "failed", "skipped")]
     print(tally(*total))
     return 1 if total[1] else 0

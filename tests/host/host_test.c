@@ -24,6 +24,16 @@ void host_check_failed(const char *file, int line, const char *fmt, ...)
 	host_leave(1);
 }
 
+/* A child that hung until its CPU time was used up: what comes after it would hang as well. */
+static void end_if_hung(const char *name, int status)
+{
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGXCPU)
+		return;
+	fprintf(stderr, "%s hangs: it has used up its CPU time\n", name);
+	fflush(NULL);
+	raise(SIGXCPU);
+}
+
 void host_run_child(const char *name, void (*body)(void))
 {
 	int status;
@@ -39,7 +49,8 @@ void host_run_child(const char *name, void (*body)(void))
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		fail_msg("%s: no child process", name);
-	else if (WIFSIGNALED(status))
+	end_if_hung(name, status);
+	if (WIFSIGNALED(status))
 		fail_msg("%s: killed by signal %d", name, WTERMSIG(status));
 	else if (WEXITSTATUS(status) != 0)
 		fail_msg("%s: exit status %d", name, WEXITSTATUS(status));
@@ -78,6 +89,7 @@ void host_expect_death(void (*fn)(const void *arg), const void *arg, int want, c
 	close(fds[1]);
 	read_all(fds[0], text, sizeof(text));
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	end_if_hung("a process that has to die", status);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != want)
 		host_check_failed(__FILE__, __LINE__, "wait status %#x, want exit %d; printed: %s",
 				  (unsigned int)status, want, text);
@@ -102,9 +114,10 @@ unsigned int host_in_fork(unsigned int (*fn)(const void *arg), const void *arg)
 		host_leave(0); /* thousands of these: no leak check each */
 	}
 	close(fds[1]);
-	CHECK_EQ(read(fds[0], &value, 1), 1);
+	CHECK(read(fds[0], &value, 1) >= 0);
 	close(fds[0]);
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	end_if_hung("a process of a test", status);
 	CHECK_EQ(status, 0);
 	return value;
 }

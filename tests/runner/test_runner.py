@@ -429,6 +429,19 @@ def test_results_are_added_up():
     assert add_up("echo nothing")[:2] == (1, "0 passed, 1 failed")
 
 
+def test_nothing_is_begun_after_a_program_that_hangs():
+    with tempfile.TemporaryDirectory() as folder:
+        for name, script in (("hangs", "kill -XCPU $$"), ("good", "echo 1..1; echo ok 1 - a")):
+            with open(os.path.join(folder, name), "w", encoding="ascii") as file:
+                file.write(script)
+        done = subprocess.run([os.path.join(ROOT, "tools", "testrun.py"), "-j", "1", "sh good",
+                               "sh hangs", "sh good", "sh good"], capture_output=True, text=True,
+                              cwd=folder, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "sh hangs: hangs: its CPU time is used up" in done.stdout, done.stdout
+    assert done.stdout.endswith("not run, since sh hangs hangs: 2 programs\n1 passed, 1 failed\n")
+
+
 def test_setup_says_that_nothing_is_missing():
     done = subprocess.run(["sh", os.path.join(ROOT, "tools", "setup.sh")], capture_output=True,
                           text=True, timeout=60, check=False)
