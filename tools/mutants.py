@@ -4,10 +4,13 @@
 
     mutants.py [-j JOBS] [NAME...]         the patches of tests/mutants/, or those whose name has NAME
     mutants.py --random N [--seed S]       N defects made at random in percpu/
+    mutants.py --make …                    each by `make test-host` alone, as whoever made it would look
 
 Each defect gets a copy of the tree in build/mutants/; what it changes is compiled anew and the host
 tests that link it run, quickest first, until one fails. A test that hangs, crashes or reports counts.
-A patch whose head says `kernel: SELFTEST [CPUS]` boots a kernel with that self-test instead.
+A patch whose head says `kernel: SELFTEST [CPUS]` boots a kernel with that self-test instead. With --make
+they are planted one after the other in one tree that is built already, and the time from then to the
+first failure that is seen is told as well.
 
 Prints `caught NAME by TEST`, `MISSED NAME`, and as the last line `N of M caught`. Exit status 0 only
 if all were caught, each patch applied and built, and the tree without any passes the same tests.
@@ -21,6 +24,7 @@ import re
 import select
 import shlex
 import shutil
+import statistics
 import subprocess
 import sys
 import threading
@@ -32,7 +36,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 WORK = ROOT / "build" / "mutants"
 PATCHES = ROOT / "tests" / "mutants"
 HOST_CC = shlex.split(os.environ.get("HOST_CC", "gcc -std=gnu11 -O1 -g -fno-sanitize-recover=all -I."))
-HOST_CC += ["-w", "-fsanitize=address,undefined"]  # a planted defect may leave something unused
+# A planted defect may leave something unused; what is no C any more is none.
+HOST_CC += ["-Wno-error", "-Werror=int-conversion", "-Werror=incompatible-pointer-types"]
+MAKE_TEST_HOST = ["make", "test-host", "HOSTCFLAGS=" + " ".join(HOST_CC[1:])]
+HOST_CC += ["-fsanitize=address,undefined"]
 BUILD_LIMIT, KERNEL_LIMIT = 600, 240  # seconds
 SLACK = 25  # a test hangs when it takes so many seconds more than five times what it should
 
@@ -185,12 +192,41 @@ def by_kernel(tree, selftest, cpus):
     return f"kernel: {failed if failed[0] != '(' else selftest}" if failed else None
 
 
+def by_make(tree):
+    """The first line of `make test-host` that tells of a failure, and after how many seconds."""
+    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    start = time.monotonic()
+    run = subprocess.Popen(MAKE_TEST_HOST, cwd=tree.top, env=env, start_new_session=True, text=True,
+                           errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT)
+    program = ""
+    try:
+        for line in run.stdout:
+            seconds = time.monotonic() - start
+            if re.search(r" error: |\*\*\* No rule", line):
+                raise Broken(line.strip())
+            if line.startswith("  not ok"):
+                return f"{program}: {line[11:].strip()}", seconds
+            program = line.partition(":")[0].rpartition("/")[2]
+        return (None, 0.0) if run.wait() == 0 else ("(exit status)", time.monotonic() - start)
+    finally:
+        try:
+            os.killpg(run.pid, 15)
+        except ProcessLookupError:
+            pass
+        run.stdout.read()
+        run.wait()
+
+
 class Patch:
     """A file of tests/mutants/."""
 
     def __init__(self, path):
         self.path, self.name, self.text = path, path.stem, path.read_text()
         self.kernel = re.search(r"^kernel: (\S+)(?: (\d+))?$", self.text, re.M)
+
+    def files(self):
+        return set(re.findall(r"^\+\+\+ b/(\S+)", self.text, re.M))
 
     def plant(self, tree):
         # The copy is inside the project's own folder, which is not what the patch is for.
@@ -199,7 +235,7 @@ class Patch:
                               capture_output=True, check=False)
         if done.returncode != 0:
             raise Broken(done.stderr.strip().splitlines()[0])
-        return set(re.findall(r"^\+\+\+ b/(\S+)", self.text, re.M))
+        return self.files()
 
 
 class Random:
@@ -210,9 +246,12 @@ class Random:
     def __init__(self, change, number):
         self.change, self.name = change, f"random-{number} {change}"
 
+    def files(self):
+        return {self.change.file}
+
     def plant(self, tree):
         self.change.apply(tree.top)
-        return {self.change.file}
+        return self.files()
 
 
 def try_defect(defect, number, base, tests):
@@ -230,6 +269,33 @@ def try_defect(defect, number, base, tests):
         return f"MISSED {defect.name}: {error}", None
     finally:
         tree.remove()
+
+
+def all_by_make(defects):
+    """Plants all of them, one by one, before `make test-host`. How many were tried; the times of the caught."""
+    base = Tree("base")
+    failed, _ = by_make(base)
+    if failed:
+        sys.exit(f"mutants: the tree without a defect fails: {failed}")
+    tried, times = 0, []
+    for defect in defects:
+        saved = {}
+        try:
+            saved = {file: (base.top / file).read_text() for file in defect.files()}
+            defect.plant(base)
+            found, seconds = by_make(base)
+            tried += 1
+            if found:
+                times.append(seconds)
+            print(f"caught {defect.name} by {found} after {seconds:.0f} s" if found else
+                  f"MISSED {defect.name}", flush=True)
+        except Broken as error:
+            print(f"# no program: {defect.name}: {error}", flush=True)
+        finally:
+            for file, text in saved.items():
+                (base.top / file).write_text(text)
+    print(f"# seconds to the first failure: median {statistics.median(times):.0f}, most {max(times):.0f}")
+    return tried, len(times)
 
 
 def untouched(tests, jobs):
@@ -259,6 +325,7 @@ def main():
     parser.add_argument("-j", type=int, default=2)
     parser.add_argument("--random", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--make", action="store_true")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     if args.random:
@@ -267,6 +334,10 @@ def main():
     else:
         defects = [Patch(p) for p in sorted(PATCHES.glob("*.patch"))
                    if not args.names or any(n in p.name for n in args.names)]
+    if args.make:
+        tried, caught = all_by_make(defects)
+        print(f"{caught} of {tried} caught")
+        return 0 if caught == tried else 1
     tests = [HostTest(p) for p in sorted((ROOT / "tests/host").glob("test_*.c"))]
     tests = [t for t in tests if any(l.startswith(("percpu/", "mm/")) for l in t.links)]
     base = untouched(tests, args.j)
