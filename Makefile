@@ -49,7 +49,8 @@ endif
 # What `make run` understands; tools/run.py reads it from the environment.
 CPUS ?= 4
 SMP  ?= $(CPUS)
-export SMP MEM CMDLINE TRACE ACCEL UEFI TIMEOUT QEMU QEMUEXTRA KERNEL GDB DRY GDBFLAGS BOOTS BREAK
+export SMP MEM CMDLINE TRACE ACCEL UEFI TIMEOUT QEMU QEMUEXTRA KERNEL GDB STOPPED DRY GDBFLAGS \
+	BOOTS BREAK
 
 # V=1 shows the commands.
 Q := $(if $(filter 1,$(V)),,@)
@@ -335,7 +336,7 @@ ubsan: ## the kernel with traps on undefined behaviour, in build/ubsan/
 	$(Q)$(call in_parallel,B=build/ubsan SANITIZE=1 build/ubsan/percpu.elf)
 
 test: ## everything that checks the project
-	@$(call in_parallel,$(ELF) host-programs ubsan)
+	@$(call in_parallel,$(ELF) $(B)/compile_commands.json host-programs ubsan)
 	@$(PYTHON) tools/testrun.py $(foreach p,$(PARTS),$(T_$(p)))
 
 test-host: ## unit tests on the host, in less than a minute
@@ -364,7 +365,7 @@ host-programs: $(HOST_PROGRAMS)
 NEEDS_host   := host-programs
 NEEDS_kernel := $(ELF) ubsan
 NEEDS_runner := $(ELF) ubsan
-NEEDS_gdb    := $(ELF)
+NEEDS_gdb    := $(ELF) $(B)/compile_commands.json
 NEEDS_build  := $(ELF)
 NEEDS_model  := $(ELF)
 NEEDS_spin   := $(ELF)

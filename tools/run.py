@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Boots the kernel in QEMU with its console on this terminal, or on a pipe: `make run`.
 
-Options come from the environment: SMP MEM CMDLINE TRACE ACCEL UEFI TIMEOUT QEMU QEMUEXTRA GDB DRY and
-NAME (the report's name, build/NAME.ktap; default run). Exit status 0 only if the kernel ended with
+Options come from the environment: SMP MEM CMDLINE TRACE ACCEL UEFI TIMEOUT QEMU QEMUEXTRA GDB STOPPED DRY
+and NAME (the report's name, build/NAME.ktap; default run). Exit status 0 only if the kernel ended with
 "all good" and the whole test plan was seen; else 1 and one line on stderr that says why.
 
 Nothing ever waits for one side only: input and output are read as they come and kept until the other
@@ -167,6 +167,9 @@ def boot(options):
         limit = options.timeout
         if limit is None and not terminal.is_terminal:
             limit = PIPE_TIMEOUT
+        if options.stopped and options.gdb:
+            print(f"run: stopped at the reset vector, {machine.gdb_socket()} waits for gdb",
+                  file=sys.stderr, flush=True)
         console = Console(guest.process, options, terminal.is_terminal)
         why = console.carry(time.monotonic() + limit if limit else None)
         if why is None:

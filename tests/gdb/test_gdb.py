@@ -5,6 +5,7 @@
 an allocation, with damage done and in a panic. Prints TAP.
 """
 import contextlib
+import json
 import os
 import re
 import shlex
@@ -364,6 +365,50 @@ def test_a_fault_stops_in_gdb_and_why_knows_its_address():
     need(got[1], "A panic of the kernel stops in gdb: off")
     need(got[3], r"^panic: page fault: ")
     need(got[4], r"is=null-percpu cpu=1 offset=0 hint=NULL_per-CPU_pointer\npage=unmapped$")
+
+
+# ---- Editors ----
+
+def as_mi(text):
+    """A command of a launch configuration as gdb's machine interface takes it."""
+    return text if text.startswith("-") else f'-interpreter-exec console "{text}"'
+
+
+def test_launch_configuration_stops_in_the_kernel():
+    with open(".vscode/launch.json", encoding="utf-8") as file:
+        launch = json.load(file)["configurations"][0]
+    with open(".vscode/tasks.json", encoding="utf-8") as file:
+        task = next(task for task in json.load(file)["tasks"] if task["label"] == launch["preLaunchTask"])
+    words = shlex.split(task["command"])
+    ready = re.compile(task["problemMatcher"]["background"]["endsPattern"])
+    steps = [*(command["text"] for command in launch["setupCommands"]),
+             f"-target-select remote {launch['miDebuggerServerAddress']}", "-break-insert -h kmain",
+             "-exec-continue", "pcpu why kmain", "-gdb-exit"]
+    with subprocess.Popen(words, text=True, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, env=session.environment(CMDLINE=session.QUIET)) as run:
+        try:
+            line = run.stderr.readline()
+            assert ready.match(line), f"{words} says {line!r}"
+            text = subprocess.run([launch["miDebuggerPath"], "-nx", "--interpreter=mi",
+                                   launch["program"].replace("${workspaceFolder}", ROOT)],
+                                  input="\n".join(map(as_mi, steps)) + "\n", text=True, check=False,
+                                  timeout=120, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+        finally:
+            run.terminate()
+    assert "^error" not in text, text
+    need(text, r'\*stopped,reason="breakpoint-hit".*func="kmain"', r"is=text symbol=kmain\+0 at=kernel/main")
+
+
+def test_compile_commands_are_where_editors_look():
+    with open(".vscode/c_cpp_properties.json", encoding="utf-8") as file:
+        place = json.load(file)["configurations"][0]["compileCommands"]
+    same("place", place, "${workspaceFolder}/build/compile_commands.json")
+    with open("build/compile_commands.json", encoding="utf-8") as file:
+        commands = {entry["file"]: entry for entry in json.load(file)}
+    entry = commands["percpu/alloc.c"]
+    done = subprocess.run(shlex.split(entry["command"]) + ["-o", os.devnull], cwd=entry["directory"],
+                          check=False, timeout=60)
+    same("compiler's status", done.returncode, 0)
 
 
 # ---- The documents, the end ----
