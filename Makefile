@@ -214,6 +214,10 @@ HOST_TESTS := $(HOST_TESTS_percpu) \
 HOST_RACE_TESTS := \
 	tests/host/test_threads.c
 
+# And what is built once more for speed, without sanitizers: it tries more than the first build.
+HOST_FAST_TESTS := \
+	tests/host/test_universe.c
+
 SRCS_coverage := $(if $(filter 1,$(COVERAGE)),arch/x86_64/coverage.c)
 
 # Fuzz targets: tests/fuzz/fuzz_NAME.c, with the same two lines in its head.
@@ -319,6 +323,7 @@ $(B)/flags run debug gdb bench ubsan test model fuzz mutants soak coverage forma
 
 HOST_PROGRAMS := $(B)/port_minimal/main $(HOST_TESTS_percpu:tests/host/%.c=$(B)/host/%) \
 	$(HOST_RACE_TESTS:tests/host/%.c=$(B)/host-race/%) $(FUZZ_TARGETS:%=$(B)/fuzz-replay/%) \
+	$(HOST_FAST_TESTS:tests/host/%.c=$(B)/host-fast/%) \
 	$(filter-out $(HOST_TESTS_percpu:tests/host/%.c=$(B)/host/%),$(HOST_TESTS:tests/host/%.c=$(B)/host/%))
 
 T_host   := $(HOST_PROGRAMS)
@@ -373,11 +378,11 @@ NEEDS_spin   := $(ELF)
 model: ## the Spin model again, all of it: 3 million states
 	@$(PYTHON) tools/testrun.py 'tests/model_spin/test_spin.py --all'
 
-soak: ## longer: 10 million operations on 8 CPUs, 3 million against the model
+soak: ## longer: 10 million operations on 8 CPUs, 3 million against the model, all sequences of 7
 	@$(call in_parallel,$(ELF) host-programs)
-	@LIMIT=7200 BOOTS='soak_*' HOST_OPS=3000000 HOST_DEPTH=6 HOST_MEMO_DEPTH=0 HOST_SEED=$$(date +%s) \
+	@LIMIT=7200 BOOTS='soak_*' HOST_OPS=3000000 HOST_DEPTH=7 HOST_MEMO_DEPTH=4 HOST_SEED=$$(date +%s) \
 		$(PYTHON) tools/testrun.py tests/boot/test_boot.py \
-		$(filter %_oracle %_universe %_fail %_threads,$(HOST_PROGRAMS))
+		$(filter %_oracle %_fail %_threads $(B)/host-fast/%,$(HOST_PROGRAMS))
 
 T_build += tests/docs/test_verification.py
 
@@ -413,6 +418,7 @@ made_of = $(patsubst $(firstword $(subst /, ,$(1)))/%,%,$(1)) $(B)/flags \
 SANITIZED := $(HOSTCC) $(HOSTCFLAGS) -fsanitize=address,undefined
 $(B)/host/% $(B)/port_minimal/% $(B)/fuzz-replay/%: KIND = $(SANITIZED)
 $(B)/host-race/%: KIND = $(HOSTCC) $(HOSTCFLAGS) -fsanitize=thread
+$(B)/host-fast/%: KIND = $(HOSTCC) $(HOSTCFLAGS) -O2
 $(B)/coverage/host/%: KIND = $(HOSTCC) $(HOSTCFLAGS) -O0 --coverage -fprofile-update=atomic
 $(B)/coverage/host/%: KIND_LINK = -Wl,-u,__gcov_dump
 $(B)/fuzz/%: KIND = $(CLANG) $(HOSTCFLAGS) -fsanitize=fuzzer,address,undefined \
@@ -433,17 +439,21 @@ $(B)/host/obj/%.o: $$(call made_of,$$*)
 	$(compile_for_host)
 $(B)/host-race/obj/%.o: $$(call made_of,$$*)
 	$(compile_for_host)
+$(B)/host-fast/obj/%.o: $$(call made_of,$$*)
+	$(compile_for_host)
 $(B)/coverage/host/obj/%.o: $$(call made_of,$$*)
 	$(compile_for_host)
 $(B)/fuzz/obj/%.o: $$(call made_of,$$*)
 	$(compile_for_host)
-OBJECT_FOLDERS := $(patsubst %,$(B)/%/obj,host host-race coverage/host fuzz)
+OBJECT_FOLDERS := $(patsubst %,$(B)/%/obj,host host-race host-fast coverage/host fuzz)
 .PRECIOUS: $(OBJECT_FOLDERS:%=%/%.o)
 
 LD_SCRIPT := tests/host/percpu.ld
 $(B)/host/%: tests/host/%.c $(LD_SCRIPT) $$(call objects,$(B)/host,tests/host/$$*.c)
 	$(link_for_host)
 $(B)/host-race/%: tests/host/%.c $(LD_SCRIPT) $$(call objects,$(B)/host-race,tests/host/$$*.c)
+	$(link_for_host)
+$(B)/host-fast/%: tests/host/%.c $(LD_SCRIPT) $$(call objects,$(B)/host-fast,tests/host/$$*.c)
 	$(link_for_host)
 $(B)/coverage/host/%: tests/host/%.c $(LD_SCRIPT) $$(call objects,$(B)/coverage/host,tests/host/$$*.c)
 	$(link_for_host)

@@ -1,392 +1,456 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* links: percpu/areamap.c */
+/* links: tests/host/universe.c percpu/areamap.c */
 /*
  * Small universes, exhaustively: from an empty offset space of 64 bytes, every sequence of up to
  * HOST_DEPTH operations: allocations of 1-16 bytes at alignments 1-8, each also undone, and frees
- * of every area. After each operation the engine is compared, byte for byte, with a model that
- * knows nothing but who owns each byte. A state that was reached before is not gone on from again.
+ * of every area. After each operation the engine is checked and compared with a model that knows
+ * nothing but which bytes are in use and where areas start.
  *
- * The engine's memo of its last scan is part of the state while HOST_MEMO_DEPTH operations are not
- * passed; from there on a map stands for all memos it can have, and is tried with the first of
- * them.
+ * Why that covers every sequence:
+ * - A state is the map and the hint. It is gone on from once, with every operation, on the level
+ *   where it was first reached; a longer way to it leaves fewer operations. Keys hold a state
+ *   whole, they are no digests of it. What the last operation leads to is compared, not kept.
+ * - Beside the state the engine has the memo of its last scan, which must change no answer. The
+ *   checker passes only memos that are true of the map, and all that a scan takes from one is the
+ *   place to start at. So each request is repeated from every place that a true memo of it names,
+ *   on the last level from the farthest, and has to end in the same bytes; look-ups and frees are
+ *   tried with no memo and with the farthest. On the first HOST_MEMO_DEPTH levels every operation
+ *   meets every true memo of every request.
+ *
+ *	level 0 .. depth-2   one table each, here
+ *	level depth-1        HOST_SHARDS tables, by hash: each made, gone on from and dropped in a
+ *	                     process of its own, HOST_JOBS of them at a time
+ *	level depth          compared only
  */
+#define _GNU_SOURCE
 #include "percpu/percpu_internal.h"
+#include "tests/host/universe.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#define SPAN		   64
-#define MAX_SIZE	   16
-#define MAX_ALIGN	   8
-#define ROOM		   64
-#define DEFAULT_DEPTH	   5
+#define MAX_SIZE  16
+#define MAX_ALIGN 8
+#define ROOM	  (MAX_ENTRIES + 2)
+#define MAX_DEPTH 7
+#ifdef __SANITIZE_ADDRESS__
+#define DEFAULT_DEPTH 4
+#else
+#define DEFAULT_DEPTH 5
+#endif
 #define DEFAULT_MEMO_DEPTH 3
 
 /* The engine counts its scans here; in the kernel alloc.c has it. */
 struct pcpu_stats pcpu_counters;
 
-/* ---- The model: bytes and their owners ---- */
-
-struct bytes {
-	unsigned char owner[SPAN]; /* 0: free; else the number of the area */
-	unsigned char last_owner;
-	size_t hint;
+/* What was done: operations compared, repeated under memos, states of the last level but one. */
+struct counts {
+	unsigned long operations, repeated, states;
 };
 
-/* Where the entry that starts at byte `from` ends: bytes of one owner. */
-static size_t entry_end(const struct bytes *b, size_t from)
+static struct counts counts, *sums; /* of this process; of the shards */
+
+static bool in_shard; /* this is not the process that cmocka runs in */
+
+static void differs(const char *fmt, ...) __printf(1, 2) __noreturn;
+static void differs(const char *fmt, ...)
 {
-	size_t end = from;
+	va_list args;
 
-	while (end < SPAN && b->owner[end] == b->owner[from])
-		end++;
-	return end;
-}
-
-static void own(struct bytes *b, size_t from, size_t end, unsigned char owner)
-{
-	memset(&b->owner[from], owner, end - from);
-}
-
-/* The request is served from the free entry [from, end) at the aligned byte `at`. */
-static void model_carve(struct bytes *b, size_t from, size_t at, size_t size, size_t end,
-			size_t biggest)
-{
-	size_t area_end = end - (at + size) < 4 ? end : at + size;
-	bool was_last = end == SPAN;
-
-	own(b, at, area_end, ++b->last_owner);
-	if (at - from < 4)
-		own(b, from, at, from > 0 ? b->owner[from - 1] : 0);
-	else
-		biggest = max(biggest, at - from);
-	biggest = max(biggest, end - area_end);
-	b->hint = was_last ? biggest : max(b->hint, biggest);
-}
-
-/* Returns the offset, or SPAN if nothing fits. */
-static size_t model_alloc(struct bytes *b, size_t size, size_t align)
-{
-	size_t biggest = 0, end;
-
-	for (size_t from = 0; from < SPAN; from = end) {
-		size_t at = from;
-
-		end = entry_end(b, from);
-		if (b->owner[from] != 0)
-			continue;
-		while (at % align != 0)
-			at++;
-		if (at + size <= end) {
-			model_carve(b, from, at, size, end, biggest);
-			return at;
-		}
-		biggest = max(biggest, end - from);
-	}
-	b->hint = biggest;
-	return SPAN;
-}
-
-/* Frees the area that starts at byte `from`. */
-static void model_free(struct bytes *b, size_t from)
-{
-	size_t run = from;
-
-	own(b, from, entry_end(b, from), 0);
-	while (run > 0 && b->owner[run - 1] == 0)
-		run--;
-	b->hint = max(b->hint, entry_end(b, run) - run);
-}
-
-/* ---- States ---- */
-
-struct state {
-	struct pcpu_space space;
-	int map[ROOM];
-	struct bytes bytes;
-};
-
-/* A state without what follows from the rest; this is what is remembered and hashed. */
-struct packed {
-	signed char map[17]; /* zeros behind the nr entries */
-	unsigned char nr, hint;
-	unsigned char memo_size, memo_align, memo_index, memo_offset, memo_biggest;
-};
-
-static struct packed *seen; /* open addressing */
-static size_t seen_room, nr_seen;
-static bool memo_counts; /* two states that differ in their memos are two */
-static bool last_level;	 /* what is reached now is not gone on from */
-
-static struct packed state_pack(const struct state *s)
-{
-	const struct areamap_memo *memo = &s->space.memo;
-	struct packed p;
-
-	memset(&p, 0, sizeof(p));
-	assert_true(s->space.nr_entries <= ARRAY_SIZE(p.map));
-	for (size_t i = 0; i < s->space.nr_entries; i++)
-		p.map[i] = (signed char)s->map[i];
-	p.nr = (unsigned char)s->space.nr_entries;
-	p.hint = (unsigned char)s->space.hint;
-	if (memo->index == 0)
-		return p; /* a memo that says nothing has no other value that matters */
-	p.memo_size = (unsigned char)memo->size;
-	p.memo_align = (unsigned char)memo->align;
-	p.memo_index = (unsigned char)memo->index;
-	p.memo_offset = (unsigned char)memo->offset;
-	p.memo_biggest = (unsigned char)memo->biggest;
-	return p;
-}
-
-static void state_unpack(const struct packed *p, struct state *s)
-{
-	size_t offset = 0;
-
-	memset(s, 0, sizeof(*s));
-	s->space.engine = &areamap_engine;
-	s->space.map = s->map;
-	s->space.map_room = ROOM;
-	s->space.span = SPAN;
-	s->space.nr_entries = p->nr;
-	s->space.hint = s->bytes.hint = p->hint;
-	s->space.memo = (struct areamap_memo){p->memo_size, p->memo_align, p->memo_index,
-					      p->memo_offset, p->memo_biggest};
-	for (size_t i = 0; i < p->nr; i++) {
-		size_t length = (size_t)abs(p->map[i]);
-
-		s->map[i] = p->map[i];
-		if (p->map[i] > 0)
-			s->space.free_size += length;
-		else
-			own(&s->bytes, offset, offset + length, ++s->bytes.last_owner);
-		offset += length;
-	}
-}
-
-static size_t hash(const struct packed *p)
-{
-	uint64_t word[3], h = 0x9e3779b97f4a7c15u;
-
-	memcpy(word, p, sizeof(word));
-	for (size_t i = 0; i < ARRAY_SIZE(word); i++)
-		h = (h ^ word[i]) * 0xff51afd7ed558ccdu, h ^= h >> 32;
-	return h;
-}
-
-_Static_assert(sizeof(struct packed) == 24, "hash takes three words");
-
-static bool seen_put(struct packed *table, size_t room, const struct packed *p)
-{
-	size_t at = hash(p) % room;
-
-	for (; table[at].nr != 0; at = (at + 1) % room)
-		if (memcmp(&table[at], p, sizeof(*p)) == 0)
-			return false;
-	table[at] = *p;
-	return true;
-}
-
-static void seen_grow(void)
-{
-	size_t room = seen_room ? seen_room * 2 : 1 << 16;
-	struct packed *table = calloc(room, sizeof(*table));
-
-	assert_non_null(table);
-	for (size_t i = 0; i < seen_room; i++)
-		if (seen[i].nr != 0)
-			seen_put(table, room, &seen[i]);
-	free(seen);
-	seen = table;
-	seen_room = room;
-}
-
-/* ---- Comparison ---- */
-
-static void same(const struct state *s, size_t size, size_t align, const char *what)
-{
-	const char *error = areamap_engine.check(&s->space);
-	size_t i = 0, free_bytes = 0;
-
-	if (error != NULL)
-		fail_msg("%s of %zu at %zu: %s", what, size, align, error);
-	for (size_t from = 0, end; from < SPAN; from = end, i++) {
-		int want;
-
-		end = entry_end(&s->bytes, from);
-		want = s->bytes.owner[from] != 0 ? -(int)(end - from) : (int)(end - from);
-		if (i >= s->space.nr_entries || s->map[i] != want)
-			fail_msg("%s of %zu at %zu: entry %zu: got %d, want %d", what, size, align,
-				 i, i < s->space.nr_entries ? s->map[i] : 0, want);
-		free_bytes += want > 0 ? (size_t)want : 0;
-	}
-	if (s->space.hint != s->bytes.hint)
-		fail_msg("%s of %zu at %zu: hint: got %zu, want %zu", what, size, align,
-			 s->space.hint, s->bytes.hint);
-	assert_int_equal(s->space.nr_entries, i);
-	assert_int_equal(s->space.free_size, free_bytes);
-}
-
-/* find and the refusal of frees that hit no area, for every byte. */
-static void look_everywhere(struct state *s)
-{
-	struct packed before = state_pack(s), after;
-
-	for (size_t from = 0, end; from < SPAN; from = end) {
-		end = entry_end(&s->bytes, from);
-		for (size_t at = from; at < end; at++) {
-			struct pcpu_area area;
-
-			areamap_engine.find(&s->space, at, &area);
-			assert_int_equal(area.offset, from);
-			assert_int_equal(area.length, end - from);
-			assert_int_equal(area.used, s->bytes.owner[at] != 0);
-			if (at != from || !area.used)
-				assert_int_equal(areamap_engine.free(&s->space, at), 0);
-		}
-	}
-	after = state_pack(s);
-	assert_memory_equal(&before, &after, sizeof(before));
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fprintf(stderr, "\n");
+	if (in_shard)
+		_exit(1);
+	fail();
+	abort(); /* fail does not return */
 }
 
 /* ---- The search ---- */
 
-static struct packed *frontier, *next_frontier;
-static size_t nr_frontier, nr_next, next_room;
+static struct table levels[MAX_DEPTH]; /* of the states first reached by so many operations */
+static unsigned int level;	       /* of the states that are gone on from now */
+static unsigned int depth, memo_depth;
+static unsigned int shard, nr_shards; /* in a shard, which states of level depth-1 are kept */
 
-static void reached(const struct state *s)
+static void reached(const struct bytes *b)
 {
-	struct packed p, key;
+	struct key key;
 
-	if (last_level)
+	if (level + 1 == depth)
 		return;
-	p = key = state_pack(s);
-	if (!memo_counts)
-		memset(&key.memo_size, 0, sizeof(key) - offsetof(struct packed, memo_size));
-	if (nr_seen * 4 >= seen_room * 3)
-		seen_grow();
-	if (!seen_put(seen, seen_room, &key))
+	key = key_of(b);
+	if (in_shard && (key_hash(&key) >> 40) % nr_shards != shard)
 		return;
-	nr_seen++;
-	if (nr_next == next_room) {
-		next_room = next_room ? next_room * 2 : 1024;
-		/* cppcheck-suppress memleakOnRealloc ; the test ends there */
-		next_frontier = realloc(next_frontier, next_room * sizeof(p));
-		assert_non_null(next_frontier);
+	for (unsigned int l = 0; l <= level; l++)
+		if (table_has(&levels[l], &key))
+			return;
+	if (!table_add(&levels[level + 1], &key))
+		differs("no memory for more than %zu states: HOST_SHARDS has to be higher",
+			levels[level + 1].nr);
+}
+
+/* ---- The engine in a state ---- */
+
+struct state {
+	struct pcpu_space space;
+	int map[ROOM];
+};
+
+static void state_make(struct state *s, const struct bytes *b)
+{
+	size_t i = 0;
+
+	s->space = (struct pcpu_space){.engine = &areamap_engine,
+				       .span = SPAN,
+				       .hint = b->hint,
+				       .map = s->map,
+				       .map_room = ROOM,
+				       .free_size = SPAN - (size_t)__builtin_popcountll(b->used)};
+	for (size_t from = 0, end; from < SPAN; from = end) {
+		end = bytes_end(b, from);
+		s->map[i++] = bytes_used(b, from) ? -(int)(end - from) : (int)(end - from);
 	}
-	next_frontier[nr_next++] = p;
+	s->space.nr_entries = i;
 }
 
-/* An allocation whose pages could not be had: the map is what it was before. */
-static void undo(const struct state *before, struct state *s, const struct pcpu_grant *grant)
+static void state_copy(struct state *to, const struct state *from)
 {
-	areamap_engine.undo(&s->space, grant);
-	s->bytes = before->bytes;
-	s->bytes.hint = s->space.hint;
-	same(s, grant->length, 0, "undo");
-	reached(s);
+	*to = *from;
+	to->space.map = to->map;
 }
 
-static void try_alloc(const struct packed *from, size_t size, size_t align)
+static bool states_equal(const struct state *a, const struct state *b)
 {
-	struct pcpu_grant grant;
-	struct state before, s;
-	size_t offset;
-	bool got;
-
-	state_unpack(from, &before);
-	s = before;
-	s.space.map = s.map;
-	offset = model_alloc(&s.bytes, size, align);
-	got = areamap_engine.alloc(&s.space, size, align, &grant);
-	assert_int_equal(got, offset != SPAN);
-	same(&s, size, align, "alloc");
-	reached(&s);
-	if (!got)
-		return;
-	assert_int_equal(grant.offset, offset);
-	assert_int_equal(grant.length, entry_end(&s.bytes, offset) - offset);
-	undo(&before, &s, &grant);
+	return a->space.nr_entries == b->space.nr_entries && a->space.hint == b->space.hint &&
+	       a->space.free_size == b->space.free_size &&
+	       memcmp(&a->space.memo, &b->space.memo, sizeof(a->space.memo)) == 0 &&
+	       memcmp(a->map, b->map, a->space.nr_entries * sizeof(int)) == 0;
 }
 
-static void try_frees(const struct packed *from)
-{
-	struct state before, s;
+/* The operation that is compared now. */
+static struct {
+	const char *what;
+	size_t size, at;
+} now;
 
-	state_unpack(from, &before);
-	for (size_t at = 0, end; at < SPAN; at = end) {
-		end = entry_end(&before.bytes, at);
-		if (before.bytes.owner[at] == 0)
-			continue;
-		s = before;
-		s.space.map = s.map;
-		model_free(&s.bytes, at);
-		assert_int_equal(areamap_engine.free(&s.space, at), end - at);
-		same(&s, end - at, at, "free");
-		reached(&s);
+static void same_map(const struct state *s, const struct bytes *want)
+{
+	size_t i = 0;
+
+	for (size_t from = 0, end; from < SPAN; from = end, i++) {
+		int length;
+
+		end = bytes_end(want, from);
+		length = bytes_used(want, from) ? -(int)(end - from) : (int)(end - from);
+		if (i >= s->space.nr_entries || s->map[i] != length)
+			differs("%s of %zu at %zu: entry %zu: got %d, want %d", now.what, now.size,
+				now.at, i, i < s->space.nr_entries ? s->map[i] : 0, length);
 	}
+	if (s->space.nr_entries != i)
+		differs("%s of %zu at %zu: got %zu entries, want %zu", now.what, now.size, now.at,
+			s->space.nr_entries, i);
 }
 
-static void go_on_from(const struct packed *from)
+static void same(const struct state *s, const struct bytes *want)
+{
+	const char *error = areamap_engine.check(&s->space);
+	size_t free_size = SPAN - (size_t)__builtin_popcountll(want->used);
+
+	counts.operations++;
+	if (error != NULL)
+		differs("%s of %zu at %zu: %s", now.what, now.size, now.at, error);
+	same_map(s, want);
+	if (s->space.hint != want->hint || s->space.free_size != free_size)
+		differs("%s of %zu at %zu: got hint %zu, free size %zu, want %zu, %zu", now.what,
+			now.size, now.at, s->space.hint, s->space.free_size, want->hint, free_size);
+}
+
+/* find and the refusal of frees that hit no area, for every byte. */
+static void look_everywhere(const struct state *from, const struct bytes *b)
 {
 	struct state s;
+	struct pcpu_area area;
 
-	state_unpack(from, &s);
-	look_everywhere(&s);
+	state_copy(&s, from);
+	for (size_t start = 0, end; start < SPAN; start = end) {
+		end = bytes_end(b, start);
+		for (size_t at = start; at < end; at++) {
+			areamap_engine.find(&s.space, at, &area);
+			if (area.offset != start || area.length != end - start ||
+			    area.used != bytes_used(b, at))
+				differs("find %zu: got %zu at %zu, want %zu at %zu", at,
+					area.length, area.offset, end - start, start);
+			if ((at != start || !area.used) && areamap_engine.free(&s.space, at) != 0)
+				differs("free at %zu was not refused", at);
+		}
+	}
+	if (!states_equal(&s, from))
+		differs("looks and refused frees changed the map");
+}
+
+/* ---- Memos ---- */
+
+/* Makes the memo go on past the next entry, if it is then still true; whether it is. */
+static bool memo_step(struct areamap_memo *memo, const struct bytes *b)
+{
+	size_t from = memo->offset, end, at;
+
+	if (from == SPAN)
+		return false;
+	end = bytes_end(b, from);
+	at = (from + memo->align - 1) / memo->align * memo->align;
+	if (!bytes_used(b, from) && at + memo->size <= end)
+		return false;
+	if (!bytes_used(b, from))
+		memo->biggest = max(memo->biggest, end - from);
+	memo->offset = end;
+	memo->index++;
+	return true;
+}
+
+/* The request once more under that memo of it: the same comes of it. */
+static void try_start(const struct state *from, const struct areamap_memo *memo,
+		      const struct state *want, const struct pcpu_grant *want_grant)
+{
+	struct pcpu_grant grant = {0};
+	struct state s;
+	bool got;
+
+	counts.repeated++;
+	state_copy(&s, from);
+	s.space.memo = *memo;
+	got = areamap_engine.alloc(&s.space, memo->size, memo->align, &grant);
+	if (got != (want_grant->length > 0) || memcmp(&grant, want_grant, sizeof(grant)) != 0 ||
+	    !states_equal(&s, want))
+		differs("alloc of %zu at %zu: another answer from entry %zu", memo->size,
+			memo->align, memo->index);
+}
+
+/* The request from the places that a true memo of it may name; on the last level, the farthest. */
+static void try_starts(const struct state *from, const struct bytes *b, const struct state *want,
+		       const struct pcpu_grant *want_grant, size_t size, size_t align)
+{
+	struct areamap_memo memo = {.size = size, .align = align}, farthest;
+
+	for (farthest = memo; memo_step(&memo, b); farthest = memo)
+		if (level + 1 < depth)
+			try_start(from, &memo, want, want_grant);
+	if (level + 1 == depth && farthest.index > 0)
+		try_start(from, &farthest, want, want_grant);
+}
+
+/* ---- Operations ---- */
+
+/* An allocation whose pages could not be had: the map is what it was, the hint may be higher. */
+static void try_undo(const struct bytes *before, const struct bytes *after, struct state *s,
+		     const struct pcpu_grant *grant)
+{
+	struct bytes want = *before;
+	size_t run = bytes_start(before, grant->offset);
+
+	want.hint = max(after->hint, bytes_end(before, run) - run);
+	now.what = "undo";
+	areamap_engine.undo(&s->space, grant);
+	same(s, &want);
+	reached(&want);
+}
+
+static void try_alloc(const struct state *from, const struct bytes *before, size_t size,
+		      size_t align)
+{
+	struct bytes want = *before;
+	size_t offset = bytes_alloc(&want, size, align);
+	struct pcpu_grant grant = {0};
+	struct state s;
+	bool got;
+
+	now.what = "alloc", now.size = size, now.at = align;
+	state_copy(&s, from);
+	got = areamap_engine.alloc(&s.space, size, align, &grant);
+	if (got != (offset != SPAN))
+		differs("alloc of %zu at %zu: got %d, want offset %zu", size, align, got, offset);
+	same(&s, &want);
+	reached(&want);
+	if (from->space.memo.index == 0)
+		try_starts(from, before, &s, &grant, size, align);
+	if (!got)
+		return;
+	if (grant.offset != offset || grant.length != bytes_end(&want, offset) - offset)
+		differs("alloc of %zu at %zu: got %zu bytes at %zu, want %zu at %zu", size, align,
+			grant.length, grant.offset, bytes_end(&want, offset) - offset, offset);
+	try_undo(before, &want, &s, &grant);
+}
+
+static void try_frees(const struct state *from, const struct bytes *before)
+{
+	for (size_t at = 0, end; at < SPAN; at = end) {
+		struct bytes want = *before;
+		struct state s;
+		size_t length;
+
+		end = bytes_end(before, at);
+		if (!bytes_used(before, at))
+			continue;
+		now.what = "free", now.size = end - at, now.at = at;
+		state_copy(&s, from);
+		bytes_free(&want, at);
+		length = areamap_engine.free(&s.space, at);
+		if (length != end - at)
+			differs("free at %zu: got %zu, want %zu", at, length, end - at);
+		same(&s, &want);
+		reached(&want);
+	}
+}
+
+/* Everything, with the memo that the state has. */
+static void try_all(const struct state *s, const struct bytes *b)
+{
 	for (size_t size = 1; size <= MAX_SIZE; size++)
 		for (size_t align = 1; align <= MAX_ALIGN; align *= 2)
-			try_alloc(from, size, align);
-	try_frees(from);
+			try_alloc(s, b, size, align);
+	look_everywhere(s, b);
+	try_frees(s, b);
+}
+
+/* Everything, with every memo of this request that is true. */
+static void try_memos(struct state *s, const struct bytes *b, size_t size, size_t align)
+{
+	struct areamap_memo memo = {.size = size, .align = align};
+
+	while (memo_step(&memo, b)) {
+		s->space.memo = memo;
+		try_all(s, b);
+		counts.repeated++;
+	}
+}
+
+static void go_on_from(const struct key *key)
+{
+	struct areamap_memo farthest = {.size = MAX_SIZE, .align = MAX_ALIGN};
+	struct bytes b = bytes_of(key);
+	struct state s;
+
+	state_make(&s, &b);
+	try_all(&s, &b);
+	for (size_t size = 1; size <= MAX_SIZE && level < memo_depth; size++)
+		for (size_t align = 1; align <= MAX_ALIGN; align *= 2)
+			try_memos(&s, &b, size, align);
+	while (memo_step(&farthest, &b))
+		s.space.memo = farthest;
+	look_everywhere(&s, &b);
+	try_frees(&s, &b);
+}
+
+static void go_on_from_level(void)
+{
+	const struct key *key;
+	size_t at = 0;
+
+	while ((key = table_next(&levels[level], &at)) != NULL)
+		go_on_from(key);
 }
 
 static void start(void)
 {
-	struct state s;
+	struct bytes want = {0, 1, SPAN};
+	struct key key = key_of(&want);
+	struct state s = {0};
 
-	memset(&s, 0, sizeof(s));
-	s.bytes.hint = SPAN;
+	now.what = "init";
 	areamap_engine.init(&s.space, 0, SPAN, s.map, sizeof(s.map), true);
-	same(&s, 0, 0, "init");
-	reached(&s);
+	same(&s, &want);
+	assert_true(table_add(&levels[0], &key));
 }
 
-static unsigned long env(const char *name, unsigned long otherwise)
+/* ---- Shards ---- */
+
+/* Finds the shard's states of level depth-1, and goes on from each. */
+static void run_shard(void)
+{
+	go_on_from_level();
+	if (shard > 0)
+		counts = (struct counts){0}; /* every shard does the same up to here */
+	level++;
+	go_on_from_level();
+	__atomic_add_fetch(&sums->operations, counts.operations, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&sums->repeated, counts.repeated, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&sums->states, levels[level].nr, __ATOMIC_RELAXED);
+}
+
+static void shard_start(unsigned int n)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid > 0)
+		return;
+	in_shard = true;
+	shard = n;
+	counts = (struct counts){0};
+	run_shard();
+	_exit(0);
+}
+
+static void shard_wait(void)
+{
+	int status;
+
+	assert_true(wait(&status) > 0);
+	if (status != 0)
+		fail_msg("a shard ended with wait status %#x", (unsigned int)status);
+}
+
+static void run_shards(unsigned int jobs)
+{
+	sums = mmap(NULL, sizeof(*sums), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(sums != MAP_FAILED);
+	for (unsigned int n = 0; n < nr_shards; n++) {
+		if (n >= jobs)
+			shard_wait();
+		shard_start(n);
+	}
+	for (unsigned int n = 0; n < min(jobs, nr_shards); n++)
+		shard_wait();
+}
+
+static unsigned int env(const char *name, unsigned int otherwise)
 {
 	const char *text = getenv(name);
 
-	return text ? strtoul(text, NULL, 0) : otherwise;
+	return text ? (unsigned int)strtoul(text, NULL, 0) : otherwise;
 }
 
 /* U20, and with it U10, U19 and O18: hints and maps are exactly the contract's. */
 static void U20_every_short_sequence(void **state)
 {
-	unsigned long depth = env("HOST_DEPTH", DEFAULT_DEPTH);
-	unsigned long memo_depth = env("HOST_MEMO_DEPTH", DEFAULT_MEMO_DEPTH);
-
 	(void)state;
-	memo_counts = memo_depth > 0;
+	depth = env("HOST_DEPTH", DEFAULT_DEPTH);
+	memo_depth = env("HOST_MEMO_DEPTH", DEFAULT_MEMO_DEPTH);
+	nr_shards = env("HOST_SHARDS", depth == MAX_DEPTH ? 4 : 1);
+	assert_in_range(depth, 2, MAX_DEPTH);
 	start();
-	for (unsigned long d = 0; d < depth; d++) {
-		struct packed *old = frontier;
-
-		frontier = next_frontier;
-		nr_frontier = nr_next;
-		next_frontier = NULL;
-		nr_next = next_room = 0;
-		free(old);
-		memo_counts = d < memo_depth;
-		last_level = d + 1 == depth;
-		for (size_t i = 0; i < nr_frontier; i++)
-			go_on_from(&frontier[i]);
-		print_message("# depth %lu: %zu states, %zu new\n", d + 1, nr_seen, nr_next);
+	for (level = 0; level + 2 < depth; level++) {
+		go_on_from_level();
+		print_message("# after %u operations: %zu new states\n", level + 1,
+			      levels[level + 1].nr);
 	}
-	free(frontier);
-	free(next_frontier);
-	free(seen);
+	run_shards(env("HOST_JOBS", (unsigned int)sysconf(_SC_NPROCESSORS_ONLN)));
+	print_message("# after %u operations: %lu new states\n", depth - 1, sums->states);
+	print_message("# %lu operations compared, %lu repeated under memos\n",
+		      counts.operations + sums->operations, counts.repeated + sums->repeated);
+	for (unsigned int l = 0; l < MAX_DEPTH; l++)
+		free(levels[l].keys);
 }
 
 int main(void)
