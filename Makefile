@@ -278,7 +278,7 @@ $(B)/percpu.dis: $(ELF)
 	$(call say,DIS,$@)
 	$(Q)$(OBJDUMP) -d --no-show-raw-insn $< > $@
 
-$(B)/compile_commands.json: Makefile tools/compile_commands.py
+$(B)/compile_commands.json: Makefile tools/compile_commands.py $(B)/flags
 	$(Q)$(PYTHON) tools/compile_commands.py '$(CC) $(CPPFLAGS) $(CFLAGS)' $(filter %.c,$(SRCS)) > $@
 
 # ---- Running --------------------------------------------------------------------------------------
