@@ -97,7 +97,10 @@ SRCS_kernel := \
 	kernel/bench.c \
 	kernel/break.c \
 	kernel/cmdline.c \
+	kernel/edit.c \
 	kernel/format.c \
+	kernel/history.c \
+	kernel/keys.c \
 	kernel/ksyms.c \
 	kernel/main.c \
 	kernel/monitor.c \
@@ -105,6 +108,7 @@ SRCS_kernel := \
 	kernel/monitor_output.c \
 	kernel/monitor_percpu.c \
 	kernel/monitor_system.c \
+	kernel/monitor_terminal.c \
 	kernel/mutex.c \
 	kernel/panic.c \
 	kernel/printk.c \
@@ -114,6 +118,7 @@ SRCS_kernel := \
 	kernel/sched.c \
 	kernel/spinlock.c \
 	kernel/string.c \
+	kernel/terminal.c \
 	kernel/test.c \
 	kernel/thread.c \
 	kernel/trace.c \
@@ -201,6 +206,7 @@ HOST_TESTS := $(HOST_TESTS_percpu) \
 	tests/host/test_acpi.c \
 	tests/host/test_cmdline.c \
 	tests/host/test_early.c \
+	tests/host/test_edit.c \
 	tests/host/test_kmalloc.c \
 	tests/host/test_multiboot2.c \
 	tests/host/test_page.c \
@@ -330,7 +336,8 @@ T_host   := $(HOST_PROGRAMS)
 T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
 	'tests/boot/test_boot.py 3/4' 'tests/boot/test_boot.py 4/4'
 T_gdb    := tests/gdb/test_gdb.py
-T_runner := tests/runner/test_doctor.py 'tests/runner/test_runner.py [a-m]*' 'tests/runner/test_runner.py [n-z]*' tests/boot/test_refusals.py tests/boot/test_panics.py
+T_runner := tests/runner/test_doctor.py 'tests/runner/test_runner.py [a-m]*' 'tests/runner/test_runner.py [n-z]*' \
+	'tests/runner/test_terminal.py [a-k]*' 'tests/runner/test_terminal.py [l-z]*' tests/boot/test_refusals.py tests/boot/test_panics.py
 T_build  := tests/compile/test_compile.py tests/compile/test_port.py
 T_model  := tests/model/test_model.py tests/model/test_bad_input.py
 T_spin   := tests/model_spin/test_spin.py

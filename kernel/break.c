@@ -13,6 +13,10 @@
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "kernel/test.h"
+#include "kernel/thread.h"
+
+#define LOG_PERIOD_MS 300
+#define LOG_LINES     60
 
 static bool asked_for(const char *what)
 {
@@ -29,6 +33,24 @@ static void __noreturn hang(void)
 		x86_pause();
 }
 
+/* Somebody else talks while one types, and at last complains. */
+static void chatter(void *unused __unused)
+{
+	for (unsigned int n = 1; n < LOG_LINES; n++) {
+		log_info("line %u because of break=log", n);
+		thread_sleep_ms(LOG_PERIOD_MS);
+	}
+	warn(LOG_AREA, "the last line because of break=log");
+}
+
+static void start_chatter(void)
+{
+	struct thread *thread = thread_create("break", chatter, NULL, THREAD_ANY_CPU);
+
+	if (thread != NULL)
+		thread_detach(thread);
+}
+
 void break_on_request(void)
 {
 	if (asked_for("panic"))
@@ -39,6 +61,8 @@ void break_on_request(void)
 		hang();
 	if (asked_for("warn"))
 		warn(LOG_AREA, "asked for by break=warn");
+	if (asked_for("log"))
+		start_chatter();
 }
 
 TEST(break_key_fails_a_test, TEST_QUICK)

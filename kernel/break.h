@@ -6,6 +6,6 @@
 
 /*
  * Does the damage that break= names: "panic", "triple" (fault), "hang" with interrupts off, "warn"
- * (one warning). Returns at once for "test", which makes a self-test fail, and without the key.
+ * (one warning), "log" (a log line now and then, 60 of them; the last is a warning). Returns at once for "test", which makes a self-test fail, and without the key.
  */
 void break_on_request(void);

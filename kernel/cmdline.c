@@ -36,7 +36,7 @@ static const struct key {
 	{"panic_on_warn", VALUE_FLAG, NULL},
 	{"seed", VALUE_NUMBER, NULL},
 	{"loglevel", VALUE_NUMBER, NULL},
-	{"break", VALUE_CHOICE, "|panic|triple|hang|test|warn|"},
+	{"break", VALUE_CHOICE, "|panic|triple|hang|test|warn|log|"},
 };
 
 static char words_text[TEXT_SIZE];

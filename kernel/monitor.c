@@ -158,10 +158,8 @@ unsigned int monitor_execute(const char *text)
 void monitor_run(void)
 {
 	for (;;) {
-		const char *text;
+		const char *text = monitor_read_line(PROMPT);
 
-		console_write(PROMPT, strlen(PROMPT));
-		text = monitor_read_line();
 		if (text)
 			monitor_execute(text);
 		else

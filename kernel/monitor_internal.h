@@ -42,13 +42,21 @@ void monitor_record_end(struct monitor_record *record);
 /* The word as it may stand in a message: short, printable, in quotes. Up to four at a time. */
 const char *monitor_quote(const char *word);
 
+/* What switches a colour on or off; "" where answers are plain: in a pipe, and when captured. */
+enum monitor_colour { COLOUR_OFF, COLOUR_PROMPT, COLOUR_ERROR, COLOUR_FLAG };
+const char *monitor_colour(enum monitor_colour colour);
+
 /* ---- Arguments (monitor_output.c): false with an error printed if the word is none. ---- */
 bool monitor_number(const char *what, const char *word, uint64_t limit, uint64_t *out);
 
-/* ---- Input (monitor_input.c) ---- */
+/* ---- Input (monitor_input.c, monitor_terminal.c) ---- */
 /*
- * Waits for a line from COM1, without its end, in a buffer that stays valid until the next call;
- * NULL when it was longer than MONITOR_LINE_SIZE. Bytes that are no text are in it as '\1'. On a
- * terminal (console=tty) it echoes and edits, and an end of file reads as "poweroff".
+ * Prompts and waits for a line from COM1, without its end, in a buffer that stays valid until the next
+ * call; NULL when it was longer than MONITOR_LINE_SIZE. In a pipe, bytes that are no text are in it as
+ * '\1'. A terminal's line can be edited; an end of file reads as "poweroff" there, Ctrl-C as "".
  */
-const char *monitor_read_line(void);
+const char *monitor_read_line(const char *prompt);
+const char *monitor_read_terminal(const char *prompt);
+/* The next byte: whether there is one already; waits for it. */
+bool monitor_byte_ready(void);
+char monitor_next_byte(void);

@@ -4,6 +4,7 @@
 
 #include "kernel/printk.h"
 #include "kernel/string.h"
+#include "kernel/terminal.h"
 #include "mm/vmalloc.h"
 
 #define RECORD_SIZE 512 /* of a record printed at once */
@@ -35,6 +36,18 @@ void monitor_write(const char *text, size_t length)
 	capture.buf[capture.length] = '\0';
 }
 
+const char *monitor_colour(enum monitor_colour colour)
+{
+	static const char *const sequences[] = {
+		[COLOUR_OFF] = "\033[0m",
+		[COLOUR_PROMPT] = "\033[1;32m",
+		[COLOUR_ERROR] = "\033[1;31m",
+		[COLOUR_FLAG] = "\033[33m",
+	};
+
+	return terminal_on() && !capture.buf ? sequences[colour] : "";
+}
+
 /* prefix, text, newline; a text too long is cut. */
 static void __printf(2, 0) print_line(const char *prefix, const char *fmt, va_list args)
 {
@@ -58,10 +71,13 @@ void monitor_print(const char *fmt, ...)
 
 bool monitor_error(const char *fmt, ...)
 {
+	char prefix[32];
 	va_list args;
 
+	snprintf(prefix, sizeof(prefix), "%serror:%s ", monitor_colour(COLOUR_ERROR),
+		 monitor_colour(COLOUR_OFF));
 	va_start(args, fmt);
-	print_line("error: ", fmt, args);
+	print_line(prefix, fmt, args);
 	va_end(args);
 	return false;
 }

@@ -183,10 +183,12 @@ static void print_chunk(const struct pcpu_chunk_info *chunk)
 	snprintf(flags, sizeof(flags), "%s%s%s", chunk->first ? ",first" : "",
 		 chunk->reserved ? ",reserved" : "", chunk->immutable ? ",immutable" : "");
 	monitor_print("chunk=%lu slot=%s base=0x%lx span=%zu free=%zu hint=%zu entries=%zu "
-		      "map_room=%zu pages=%zu/%zu flags=%s",
+		      "map_room=%zu pages=%zu/%zu flags=%s%s%s",
 		      chunk->id, slot, chunk->base, chunk->span, chunk->free_size, chunk->hint,
 		      chunk->nr_entries, chunk->map_room, chunk->pages_populated,
-		      chunk->pages_total, flags[0] != '\0' ? flags + 1 : "-");
+		      chunk->pages_total,
+		      monitor_colour(flags[0] != '\0' ? COLOUR_FLAG : COLOUR_OFF),
+		      flags[0] != '\0' ? flags + 1 : "-", monitor_colour(COLOUR_OFF));
 }
 
 static bool run_chunks(unsigned int argc __unused, char **argv __unused)

@@ -9,6 +9,9 @@
  * that out when its own line is done. The panicking CPU does not defer and breaks the lock after a
  * while.
  *
+ * A line being typed on a terminal stays below all of it: it is hidden before a text and shown again
+ * after it. The two byte strings that do so are kept here, for any context.
+ *
  * Needs: this CPU's GS base (from arch_percpu_early_init on) and nothing else.
  */
 #include "kernel/printk.h"
@@ -31,6 +34,13 @@ static unsigned int console_panic;   /* id + 1 of the CPU that panics */
 static char deferred[DEFERRED_SIZE]; /* touched only by the CPU that holds the console */
 static size_t deferred_length;
 static enum log_level max_level = LOG_INFO;
+
+/* The line being typed; changed and used only by who holds the console. */
+static struct {
+	const char *hide; /* NULL: there is none */
+	char show[CONSOLE_SHOW_SIZE];
+	size_t show_length;
+} overlay;
 
 enum access { ACCESS_WRITE, ACCESS_DEFER };
 
@@ -67,10 +77,22 @@ static enum access console_take(void)
 	return ACCESS_WRITE;
 }
 
+/* The console is held. */
+static void put(const char *buf, size_t n)
+{
+	const char *hide = READ_ONCE(overlay.hide);
+
+	if (hide != NULL)
+		serial_write(COM1, hide, strlen(hide));
+	serial_write(COM1, buf, n);
+	if (hide != NULL)
+		serial_write(COM1, overlay.show, overlay.show_length);
+}
+
 static void console_release(void)
 {
 	if (deferred_length > 0)
-		serial_write(COM1, deferred, deferred_length);
+		put(deferred, deferred_length);
 	deferred_length = 0;
 	__atomic_store_n(&console_holder, 0, __ATOMIC_RELEASE);
 }
@@ -89,7 +111,10 @@ static void write_port(uint16_t port, const char *buf, size_t n)
 	irqflags_t flags = irq_save();
 
 	if (console_take() == ACCESS_WRITE) {
-		serial_write(port, buf, n);
+		if (port == COM1)
+			put(buf, n);
+		else
+			serial_write(port, buf, n);
 		console_release();
 	} else if (port == COM1) {
 		defer(buf, n);
@@ -107,12 +132,31 @@ void report_write(const char *buf, size_t n)
 	write_port(COM2, buf, n);
 }
 
+void console_overlay(const char *update, size_t n, const char *hide, const char *show,
+		     size_t show_length)
+{
+	irqflags_t flags = irq_save();
+
+	if (console_take() == ACCESS_WRITE) {
+		serial_write(COM1, update, n);
+		overlay.show_length = min(show_length, sizeof(overlay.show));
+		memcpy(overlay.show, show, overlay.show_length);
+		WRITE_ONCE(overlay.hide, hide);
+		console_release();
+	}
+	irq_restore(flags);
+}
+
 void console_panic_begin(void)
 {
 	unsigned int me = smp_processor_id() + 1;
 	bool broke_line = READ_ONCE(console_holder) == me;
+	const char *hide = READ_ONCE(overlay.hide);
 
 	__atomic_store_n(&console_panic, me, __ATOMIC_SEQ_CST);
+	WRITE_ONCE(overlay.hide, NULL);
+	if (hide != NULL)
+		console_write(hide, strlen(hide));
 	if (broke_line)
 		console_write("\n", 1);
 }

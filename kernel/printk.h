@@ -47,6 +47,14 @@ void warn_last(char *buf, size_t size);
 /* Raw console output, no prefix, no newline added; the lock is held for the whole call. */
 void console_write(const char *buf, size_t n);
 void console_printf(const char *fmt, ...) __printf(1, 2);
+/*
+ * For the line that somebody types: writes n bytes of update, and from now on whatever else is written
+ * to the console goes above that line: the bytes of hide come before it, those of show after it. hide
+ * stays the caller's and is constant, show is copied. hide NULL: no such line any more.
+ */
+#define CONSOLE_SHOW_SIZE 640
+void console_overlay(const char *update, size_t n, const char *hide, const char *show,
+		     size_t show_length);
 /* COM2, where the test report is repeated alone. */
 void report_write(const char *buf, size_t n);
 

@@ -9,7 +9,9 @@ and NAME (the report's name, build/NAME.ktap; default run). Exit status 0 only i
 Nothing ever waits for one side only: input and output are read as they come and kept until the other
 side takes them, so a program may paste everything before it reads anything. Input is held back until the
 prompt shows, because firmware and boot would eat it. At the end of a pipe's input: poweroff. On a
-terminal: Ctrl-C ends it; the terminal is put back in any case.
+terminal, Ctrl-C is the monitor's while somebody types or a command runs; it ends the run before the
+prompt, at an empty prompt, and when the kernel has not answered the Ctrl-C before by ^C. The terminal is
+put back in any case.
 """
 import os
 import re
@@ -25,7 +27,9 @@ import machine
 
 PROMPT = b"percpu> "
 FIRST_LINE = re.compile(rb"\[ *\d+\.\d+\] cpu")
-CTRL_C = 3
+AT_PROMPT = re.compile(rb"percpu> (\x1b\[[0-9;]*m)*$")  # nothing typed yet
+SIZE_TOLD = re.compile(rb"\x1b\[\d+;\d+R")  # by the terminal itself: nobody typed it
+CTRL_C, CTRL_C_SHOWN = b"\x03", b"^C"
 PIPE_TIMEOUT = 300
 CHUNK = 4096  # a pipe that polls writable takes as much without blocking
 KEEP = 65536  # of the console, for the verdict
@@ -43,6 +47,8 @@ class Console:
         self.input, self.output = bytearray(), bytearray()
         self.tail = bytearray()
         self.prompt_seen = False
+        self.unanswered = False  # a Ctrl-C was passed on and not shown since
+        self.typed = False  # something, since the last output
         self.last_input = b"\n"
         self.held = bytearray() if options.uefi else None  # what the firmware prints
 
@@ -95,7 +101,21 @@ class Console:
             self._feed()
         return None
 
+    def _ends_here(self, data):
+        """Whether input from a terminal asks us, not the monitor, to stop."""
+        keys = SIZE_TOLD.sub(b"", data)
+        first = not self.typed and keys.startswith(CTRL_C)
+        self.typed = self.typed or bool(keys)
+        if CTRL_C not in keys:
+            return False
+        if not self.prompt_seen or self.unanswered or keys.count(CTRL_C) > 1:
+            return True
+        self.unanswered = True
+        return first and AT_PROMPT.search(self.tail[-64:]) is not None
+
     def _take_output(self, data):
+        self.typed = False
+        self.unanswered = self.unanswered and CTRL_C_SHOWN not in data
         if not data:
             self.guest_open = False
             data = bytes(self.held or b"")
@@ -116,7 +136,7 @@ class Console:
             data = os.read(0, 65536)
         except OSError:
             data = b""
-        if self.terminal and CTRL_C in data:
+        if self.terminal and self._ends_here(data):
             return "interrupt"
         if not data:
             self.input_open = False

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A line from a terminal: echo, editing (edit.c), history (history.c). The row is sent anew only where
+ * it changed. Log lines that come meanwhile go above it: the console is told how to hide and how to
+ * show it (console_overlay).
+ *
+ * The terminal is asked for its size whenever it is waited for; an answer comes among the keys, or
+ * never.
+ */
+#include "kernel/edit.h"
+#include "kernel/history.h"
+#include "kernel/keys.h"
+#include "kernel/monitor_internal.h"
+#include "kernel/printk.h"
+#include "kernel/string.h"
+#include "kernel/terminal.h"
+
+#define HIDE_ROW     "\r\033[K"
+#define CLEAR_SCREEN "\033[H\033[2J"
+
+_Static_assert(EDIT_SIZE == MONITOR_LINE_SIZE, "a line is a line");
+_Static_assert(CONSOLE_SHOW_SIZE >= EDIT_DRAW_SIZE + 64, "a prompt and a row");
+
+static struct key_parser keys;
+static struct history history;
+static struct edit edit;
+static char prompt_shown[48]; /* with its colours */
+static size_t prompt_cells;
+static bool after_cr; /* the line before ended in CR: an LF now belongs to it */
+
+/* Sends what changed, after `before`. */
+static void update(const char *before)
+{
+	char out[CONSOLE_SHOW_SIZE], show[CONSOLE_SHOW_SIZE];
+	size_t n = strlcpy(out, before, 64), m = strlcpy(show, prompt_shown, 64);
+
+	n += edit_draw(&edit, out + n);
+	m += edit_draw_anew(&edit, show + m);
+	console_overlay(out, n, HIDE_ROW, show, m);
+}
+
+/* Shows prompt and line on a row of their own, after `before`. */
+static void show_anew(const char *before)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s%s", before, prompt_shown);
+	edit.shown_length = edit.shown_cursor = 0;
+	update(text);
+}
+
+static void begin(const char *prompt)
+{
+	snprintf(prompt_shown, sizeof(prompt_shown), "%s%s%s", monitor_colour(COLOUR_PROMPT),
+		 prompt, monitor_colour(COLOUR_OFF));
+	prompt_cells = strlen(prompt);
+	edit_begin(&edit, terminal_columns(), prompt_cells);
+	history_leave(&history);
+	show_anew(monitor_byte_ready() ? "" : TERMINAL_ASK_SIZE);
+}
+
+/* The row stays as it is, with `after` behind it; what is printed now goes below. */
+static const char *end(const char *after)
+{
+	edit.text[edit.length] = '\0';
+	edit.cursor = edit.length;
+	update("");
+	console_overlay(after, strlen(after), NULL, "", 0);
+	return edit.overflowed ? NULL : edit.text;
+}
+
+static void replace(const char *text)
+{
+	if (text)
+		edit_set(&edit, text);
+	update("");
+}
+
+static const char *older(void)
+{
+	edit.text[edit.length] = '\0';
+	return history_older(&history, edit.text);
+}
+
+/* Takes a key; true if it ended the line, which is in *line then. */
+static bool take(int key, const char **line)
+{
+	switch (edit_key(&edit, key)) {
+	case EDIT_DONE:
+		*line = end("\n");
+		if (*line)
+			history_add(&history, *line);
+		return true;
+	case EDIT_DROP:
+		end("^C\n");
+		*line = "";
+		return true;
+	case EDIT_END:
+		edit_set(&edit, "poweroff");
+		*line = end("\n");
+		return true;
+	case EDIT_OLDER:
+		replace(older());
+		return false;
+	case EDIT_NEWER:
+		replace(history_newer(&history));
+		return false;
+	case EDIT_CLEAR:
+		show_anew(CLEAR_SCREEN);
+		return false;
+	case EDIT_FULL:
+		update("\a");
+		return false;
+	default:
+		update("");
+		return false;
+	}
+}
+
+/* The next key that is one for the line. */
+static int next_key(void)
+{
+	for (;;) {
+		bool was_cr = after_cr;
+		int key = key_take(&keys, monitor_next_byte());
+
+		after_cr = key == '\r';
+		if (key == KEY_SIZE) {
+			terminal_resize(keys.rows, keys.columns);
+			edit_resize(&edit, keys.columns, prompt_cells);
+		} else if (key != KEY_NONE && !(key == '\n' && was_cr)) {
+			return key;
+		}
+	}
+}
+
+const char *monitor_read_terminal(const char *prompt)
+{
+	const char *line;
+
+	begin(prompt);
+	while (!take(next_key(), &line)) {
+	}
+	return line;
+}

@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The monitor as a person has it: keys, history, the screen, on a pseudo-terminal and in tmux. Prints TAP.
+"""
+import re
+import time
+
+from session import run
+from terminal import PROMPT, Screen, Terminal
+
+import taptest
+
+LEFT, RIGHT, UP, DOWN = "\x1b[D", "\x1b[C", "\x1b[A", "\x1b[B"
+
+
+# ---- Lines ----------------------------------------------------------------------------------------
+
+def test_lines_are_echoed_and_edited():
+    typed = [  # keys, bytes that come back, the answer's beginning
+        ("check\r", "check\r\n", "ok chunks="),
+        ("chekk\x7f\x08ck\r", "chekk\x08 \x08\x08 \x08ck\r\n", "ok chunks="),
+        ("rubbish\x15sync\r", "rubbish\x1b[7D\x1b[Ksync\r\n", "reclaimed="),
+        ("sy\x1b[5~\x1b[24~\x1bOPnc\x04\r", "sync\r\n", "reclaimed="),
+        ("\x7f\x15\x01sync\r\n", "sync\r\n", "reclaimed="),
+        ("hunks" + "\x01c\r", None, "chunk=0 "),
+    ]
+    with Terminal() as terminal:
+        for keys, echo, answer in typed:
+            terminal.type(keys)
+            before = terminal.until("\r\n" + answer)
+            assert echo is None or echo in before + "\r\n", f"{keys!r}: {before!r}"
+            terminal.until(PROMPT)
+        terminal.type("\r")
+        terminal.until("\r\n")
+        terminal.until(PROMPT)
+        terminal.type("\x04")
+        terminal.until("poweroff\r\n")
+        assert terminal.status() == 0
+
+
+def test_sequences_may_come_in_pieces():
+    with Terminal() as terminal:
+        terminal.type("synX")
+        for byte in "\x1b[D\x1b[3~c\r":
+            terminal.type(byte)
+            time.sleep(0.1)
+        assert "reclaimed=" in terminal.until(PROMPT)
+
+
+def test_a_line_too_long_is_refused():
+    with Terminal() as terminal:
+        answer = terminal.ask("check" + " " * 1019)
+        assert answer.startswith("ok chunks="), answer
+        answer = terminal.ask("check" + " " * 1020)
+        assert "a line of more than 1024 bytes" in answer, answer
+
+
+def test_control_c_drops_the_line_and_at_an_empty_prompt_ends_the_run():
+    with Terminal() as terminal:
+        terminal.type("poweroff\x03")
+        terminal.until("^C\r\n")
+        terminal.until(PROMPT)
+        assert "reclaimed=" in terminal.ask("sync")
+        terminal.type("\x03")
+        terminal.until("run: failed: interrupted")
+        assert terminal.status() == 1
+
+
+def test_a_second_control_c_ends_a_kernel_that_does_not_answer():
+    with Terminal() as terminal:
+        terminal.ask("sync")
+        terminal.type("bench\r")
+        terminal.until("bench=burst")
+        terminal.type("\x03")
+        terminal.type("\x03")
+        terminal.until("run: failed: interrupted")
+        assert terminal.status() == 1
+
+
+def test_a_pipe_and_console_pipe_stay_plain():
+    script = b"nonsense\nchunks\nsync\n"
+    for console in ("", " console=pipe"):
+        done = run(script, CMDLINE="selftest=none replay=none" + console)
+        assert done.returncode == 0 and "\x1b" not in done.stdout and "\x07" not in done.stdout, \
+            done.stdout
+        assert re.search(r"percpu> error: unknown command 'nonsense'.*\npercpu> chunk=0 .*"
+                         r"\npercpu> reclaimed=0\npercpu> ", done.stdout), done.stdout
+    with Terminal(CMDLINE="selftest=none replay=none console=pipe") as terminal:
+        terminal.type("nonsense\r")
+        assert "\x1b" not in terminal.until(PROMPT)
+
+
+def test_colours_are_on_errors_and_prompt_and_flags():
+    with Terminal() as terminal:
+        answer = terminal.ask("nonsense")
+        assert answer.startswith("\x1b[1;31merror:\x1b[0m unknown command"), repr(answer)
+        answer = terminal.ask("chunks")
+        assert "flags=\x1b[33mfirst,immutable\x1b[0m\r\n" in answer, repr(answer)
+
+
+# ---- The screen -----------------------------------------------------------------------------------
+
+def test_history_on_the_screen():
+    with Screen() as screen:
+        screen.keys("alloc 100", "Enter", "sync", "Enter", "sync", "Enter", "chu")
+        screen.until_row("percpu> chu")
+        screen.keys("Up")
+        screen.until_row("percpu> sync")
+        screen.keys("Up")
+        screen.until_row("percpu> alloc 100")
+        screen.keys("Up", "Left", "Left", "BSpace", "2")
+        screen.until_row("percpu> alloc 200")
+        assert screen.cursor() == (15, len(screen.rows()) - 1), screen.cursor()
+        screen.keys("Down")
+        screen.until_row("percpu> sync")
+        screen.keys("Down", "nks", "Enter")
+        screen.until(lambda rows: "percpu> chunks" in rows and rows[-1] == "percpu>", "chunks")
+
+
+def test_a_long_line_scrolls_in_one_row():
+    line = "; ".join(f"alloc {n}" for n in range(1, 12))
+    with Screen() as screen:
+        screen.keys(line)
+        rows = screen.until(lambda rows: rows[-1].endswith("alloc 11"), "the line's end")
+        assert rows[-1].startswith("percpu> <") and len(rows[-1]) < 80, rows[-1]
+        screen.keys("Home")
+        rows = screen.until(lambda rows: rows[-1].startswith("percpu> alloc 1;"), "its start")
+        assert rows[-1][:78] == (PROMPT + line)[:78] and rows[-1][78:] == ">", rows[-1]
+        assert screen.cursor() == (8, len(rows) - 1)
+        screen.keys("Enter")
+        screen.until(lambda rows: sum(" size=11 " in row for row in rows) == 1, "the answers")
+
+
+def test_a_wider_window_shows_more_of_a_line():
+    line = "sync; " * 18
+    with Screen(columns=80) as screen:
+        screen.keys("Enter")
+        screen.resize(120, 40)
+        screen.keys("Enter", "Enter")
+        screen.until(lambda rows: rows[-3:] == ["percpu>"] * 3, "three prompts")
+        screen.keys("Enter", line)
+        screen.until_row((PROMPT + line).strip())
+
+
+def test_log_lines_go_above_the_line_being_typed():
+    with Screen(CMDLINE="selftest=none replay=none break=log") as screen:
+        screen.keys("alloc 100 8", "Left", "Left")
+        numbers = []
+        while len(numbers) < 12:
+            rows = screen.until_row("percpu> alloc 100 8")
+            numbers = [int(found.group(1)) for row in rows
+                       if (found := re.search(r"break: line (\d+) because of break=log$", row))]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), "\n".join(rows)
+        assert sum("percpu>" in row for row in rows) == 1, "\n".join(rows)
+        screen.keys("4", "Enter")
+        screen.until(lambda rows: any(" size=1004 " in row for row in rows), "the answer")
+
+
+def test_a_panic_takes_the_place_of_the_line_being_typed():
+    with Screen(rows=60, CMDLINE="selftest=none replay=none break=log panic_on_warn") as screen:
+        screen.keys("alloc 1")
+        screen.until_row("percpu> alloc 1")
+        rows = screen.until(lambda rows: rows[-1] == "ended 1", "the end")
+    assert not any("percpu>" in row for row in rows), "\n".join(rows)
+    assert any("PANIC: panic_on_warn" in row for row in rows), "\n".join(rows)
+
+
+def test_the_screen_is_cleared_by_control_l():
+    with Screen() as screen:
+        screen.keys("sync", "Enter", "alloc 1", "C-l")
+        screen.until(lambda rows: rows == ["percpu> alloc 1"], "one row")
+        assert screen.cursor() == (15, 0)
+
+
+if __name__ == "__main__":
+    taptest.main(globals())
