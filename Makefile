@@ -163,6 +163,7 @@ SRCS_tests := \
 	tests/kernel/test_percpu_faults.c \
 	tests/kernel/test_percpu_reclaim.c \
 	tests/kernel/test_percpu_smp.c \
+	tests/kernel/test_percpu_steps.c \
 	tests/kernel/test_percpu_trapsa.c \
 	tests/kernel/percpu_bag.c \
 	tests/kernel/test_percpu_guard.c \
@@ -385,7 +386,7 @@ NEEDS_spin   := $(ELF)
 model: ## the Spin model again, all of it: 3 million states
 	@$(PYTHON) tools/testrun.py 'tests/model_spin/test_spin.py --all'
 
-soak: ## longer: 10 million operations on 8 CPUs, 3 million against the model, all sequences of 7
+soak: ## longer: 10 million operations on 8 CPUs, 3 million against the model, all sequences of 7, each failure in whole traces
 	@$(call in_parallel,$(ELF) host-programs)
 	@LIMIT=7200 BOOTS='soak_*' HOST_OPS=3000000 HOST_DEPTH=7 HOST_MEMO_DEPTH=4 HOST_SEED=$$(date +%s) \
 		$(PYTHON) tools/testrun.py tests/boot/test_boot.py \

@@ -95,6 +95,8 @@ def soak():
     for alloc in ("embed", "page"):
         yield Boot(f"soak_{alloc}", f"selftest=percpu_soak_ten_million_operations percpu_alloc={alloc}", 8,
                    TIMEOUT=3600)
+    for trace in EVENTS:
+        yield Boot(f"soak_steps_of_{trace}", f"selftest=percpu_soak_steps_of_{trace}", 4, TIMEOUT=3600)
 
 
 def check_replays(boot, output):

@@ -4,9 +4,11 @@
 #include "tests/kernel/percpu_bag.h"
 
 #include "kernel/printk.h"
-#include "mm/page.h"
+#include "kernel/thread.h"
+#include "mm/kmalloc.h"
 #include "mm/vmalloc.h"
 #include "percpu/port_kernel.h"
+#include "tests/kernel/percpu_util.h"
 
 bool bag_init(struct bag *bag, size_t room)
 {
@@ -60,27 +62,94 @@ bool state_is_sound(void)
 	return false;
 }
 
+/* Chunks, how many of them are wholly free, and the heap bytes of their maps. */
+struct tally {
+	size_t chunks, free_chunks, map_bytes;
+};
+
+static void tally_chunk(struct pcpu_chunk *chunk, void *arg)
+{
+	struct tally *tally = arg;
+
+	tally->chunks++;
+	tally->free_chunks += chunk->space.free_size == pcpu_unit_size;
+	if (chunk->space.map_room > 2) /* else it is static memory of the first chunk */
+		tally->map_bytes += chunk->space.map_room * sizeof(int);
+}
+
+static size_t count_ranges(void)
+{
+	struct vm_range range = {0};
+	size_t count = 0;
+
+	while (vm_range_next(range.start, &range))
+		count++;
+	return count;
+}
+
 struct footprint footprint_take(void)
 {
+	struct tally tally = {0};
+	struct footprint now;
 	struct pcpu_stats s;
+	irqflags_t flags;
 
+	thread_reap_wait();
 	pcpu_sync();
 	pcpu_stats_get(&s);
-	return (struct footprint){count_chunks(), s.meta_bytes,	     s.live_areas,
-				  s.live_bytes,	  s.populated_pages, page_count(PAGE_PERCPU)};
+	flags = port_lock();
+	pcpu_for_each_chunk(tally_chunk, &tally);
+	port_unlock(flags);
+	now = (struct footprint){.chunks = tally.chunks,
+				 .free_chunks = tally.free_chunks,
+				 .areas = s.live_areas,
+				 .bytes = s.live_bytes,
+				 .pages = s.populated_pages,
+				 .books = s.meta_bytes - tally.map_bytes,
+				 .other_heap = kmalloc_bytes() - port_kernel_heap_bytes(),
+				 .ranges = count_ranges(),
+				 .digest = test_used_books_digest()};
+	for (unsigned int owner = 0; owner < PAGE_NR_OWNERS; owner++)
+		now.owned[owner] = page_count(owner);
+	return now;
+}
+
+/* Heap bytes of a chunk's books but its map. */
+static size_t chunk_books(void)
+{
+	return sizeof(struct pcpu_chunk) + sizeof(struct pcpu_pages) +
+	       pcpu_nr_units * pcpu_unit_pages * sizeof(struct page *) +
+	       BITS_TO_LONGS(pcpu_unit_pages) * sizeof(unsigned long);
+}
+
+/* Pages by owner; the heap's own pages follow its bytes, and what is free is the rest. */
+static void expect_same_pages(struct test_run *t, const struct footprint *before,
+			      const struct footprint *after)
+{
+	for (unsigned int owner = 0; owner < PAGE_NR_OWNERS; owner++) {
+		if (owner == PAGE_HEAP || owner == PAGE_FREE ||
+		    after->owned[owner] == before->owned[owner])
+			continue;
+		test_fail(t, __FILE__, __LINE__, "pages of %s: got %zu, want %zu",
+			  page_owner_name(owner), after->owned[owner], before->owned[owner]);
+	}
 }
 
 void expect_unchanged(struct test_run *t, const struct footprint *before)
 {
 	struct footprint after = footprint_take();
+	size_t extra = after.chunks - before->chunks;
 
-	/* A chunk made for the request may stay as the one free chunk. */
-	if (after.chunks == before->chunks)
-		EXPECT_EQ(after.meta, before->meta);
-	EXPECT(after.chunks <= before->chunks + 1);
+	EXPECT(extra == 0 || (extra == 1 && before->free_chunks == 0));
+	EXPECT_EQ(after.free_chunks, before->free_chunks + extra);
 	EXPECT_EQ(after.areas, before->areas);
 	EXPECT_EQ(after.bytes, before->bytes);
 	EXPECT_EQ(after.pages, before->pages);
-	EXPECT_EQ(after.owned, before->owned);
+	EXPECT_EQ(after.books, before->books + extra * chunk_books());
+	EXPECT_EQ(after.other_heap, before->other_heap);
+	EXPECT_EQ(after.ranges, before->ranges + extra);
+	EXPECT_EQ(after.digest, before->digest);
+	expect_same_pages(t, before, &after);
 	EXPECT(state_is_sound());
+	EXPECT(vmalloc_check());
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernel/test.h"
+#include "mm/page.h"
 #include "percpu/guard.h"
 
 #define BIG PCPU_MIN_UNIT_SIZE
@@ -28,10 +29,19 @@ size_t count_chunks(void);
 /* Whether every invariant holds; if not, logs which does not. */
 bool state_is_sound(void);
 
+/* What memory is in use and for what, to the page and byte. */
 struct footprint {
-	size_t chunks, meta, areas, bytes, pages, owned;
+	size_t chunks, free_chunks;   /* free: wholly */
+	size_t areas, bytes;	      /* live */
+	size_t pages;		      /* populated, of one unit */
+	size_t books;		      /* heap bytes of the allocator's books but its maps */
+	size_t other_heap;	      /* heap bytes of all others */
+	size_t ranges;		      /* of the vmalloc area */
+	size_t owned[PAGE_NR_OWNERS]; /* pages */
+	uint64_t digest;	      /* test_used_books_digest */
 };
-/* As it is once no reclaim is pending. */
+/* As it is once no reclaim is pending and ended threads are gone. */
 struct footprint footprint_take(void);
-/* Records a failure unless everything is as before, but for one free chunk that may be new. */
+/* Records a failure unless everything is as before. May be new: one wholly free chunk without pages, if
+ * there was none, since one such chunk is always kept; and the length of a map that grew. */
 void expect_unchanged(struct test_run *t, const struct footprint *before);

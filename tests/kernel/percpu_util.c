@@ -152,14 +152,30 @@ static void digest_chunk(struct pcpu_chunk *chunk, void *arg)
 	pcpu_engine->walk(&chunk->space, digest_run, arg);
 }
 
-uint64_t test_books_digest(void)
+static void digest_used_chunk(struct pcpu_chunk *chunk, void *arg)
+{
+	if (chunk->first || chunk->nr_areas > 0)
+		digest_chunk(chunk, arg);
+}
+
+static uint64_t digest_with(void (*add)(struct pcpu_chunk *chunk, void *arg))
 {
 	uint64_t digest = 0xcbf29ce484222325;
 	irqflags_t flags = port_lock();
 
-	pcpu_for_each_chunk(digest_chunk, &digest);
+	pcpu_for_each_chunk(add, &digest);
 	port_unlock(flags);
 	return digest;
+}
+
+uint64_t test_books_digest(void)
+{
+	return digest_with(digest_chunk);
+}
+
+uint64_t test_used_books_digest(void)
+{
+	return digest_with(digest_used_chunk);
 }
 
 unsigned long test_chunk_of(const void __percpu *ptr)

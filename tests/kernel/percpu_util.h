@@ -26,6 +26,8 @@ size_t test_nonzero_bytes(void __percpu *ptr, size_t size);
 
 /* A number that changes with anything in any chunk: its place, map, hint, slot and pages. */
 uint64_t test_books_digest(void);
+/* The same, but for chunks that hold no area and were not there from the start. */
+uint64_t test_used_books_digest(void);
 /* The number of the chunk that holds the area; ~0 if ptr is not the start of one (with guards: in one). */
 unsigned long test_chunk_of(const void __percpu *ptr);
 size_t test_offset_of(const void __percpu *ptr);
