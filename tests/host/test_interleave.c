@@ -285,6 +285,42 @@ HOST_TEST(every_pair_with_frees_in_interrupts)
 	run_pairs(true, true);
 }
 
+/* ---- A growth that a free made needless ---- */
+
+static void free_three_of_x(void *arg __unused)
+{
+	for (size_t i = 5; i < 8; i++)
+		area_free(&x[i]);
+}
+
+static void on_heap(enum host_hook hook)
+{
+	if (hook == HOOK_HEAP)
+		host_run_as(1, free_three_of_x, NULL);
+}
+
+HOST_TEST(U1_a_growth_that_a_free_made_needless_lets_its_chunk_serve)
+{
+	void __percpu *lowest;
+	unsigned long growths;
+	size_t chunks;
+
+	host_boot(&(struct host_config){.nr_cpus = 2});
+	fill_chunks();
+	for (size_t i = 0; i < NR_X; i++)
+		area_make(&x[i], 8);
+	lowest = x[5].ptr;
+	chunks = look_chunks();
+	growths = look_stats().map_growths;
+	host_in_hook = on_heap;
+	CHECK(must_alloc(8, 8) == lowest);
+	host_in_hook = NULL;
+	CHECK(x[5].ptr == NULL);
+	CHECK_EQ(look_stats().map_growths, growths + 1);
+	CHECK_EQ(look_chunks(), chunks);
+	check_invariants("after a needless growth");
+}
+
 /* ---- What the Spin model found ---- */
 
 static void __percpu *last_of_its_chunk;
@@ -358,6 +394,7 @@ int main(void)
 		cmocka_unit_test(U1_U14_every_pair_with_a_map_that_grows),
 		cmocka_unit_test(U4_every_pair_with_room_in_the_map),
 		cmocka_unit_test(every_pair_with_frees_in_interrupts),
+		cmocka_unit_test(U1_a_growth_that_a_free_made_needless_lets_its_chunk_serve),
 		cmocka_unit_test(a_chunk_that_was_made_and_is_not_needed_wakes_reclaim),
 		cmocka_unit_test(a_failed_request_that_leaves_surplus_wakes_reclaim),
 	};
