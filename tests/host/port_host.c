@@ -256,22 +256,27 @@ size_t host_static_size(void)
 	return (size_t)(__per_cpu_end - __per_cpu_start);
 }
 
+static size_t static_size(const struct host_config *config)
+{
+	return max(config->static_size, host_static_size());
+}
+
 static void first_page_style(const struct host_config *config, ssize_t unit, ssize_t dyn)
 {
 	unsigned int cpu;
 
-	first_nr = PFN_UP(host_static_size()) + config->extra_pages;
+	first_nr = PFN_UP(static_size(config)) + config->extra_pages;
 	for_each_possible_cpu (cpu) {
 		first_pages[cpu] = host_take_pages(first_nr);
 		memcpy(host_page_address(first_pages[cpu]), __per_cpu_load, host_static_size());
 	}
-	pcpu_setup_first_chunk(get_first_page, host_static_size(), config->reserved, unit, dyn,
+	pcpu_setup_first_chunk(get_first_page, static_size(config), config->reserved, unit, dyn,
 			       NULL, host_early_pte);
 }
 
 static void first_embed_style(const struct host_config *config, ssize_t unit, ssize_t dyn)
 {
-	size_t used = host_static_size() + config->reserved + (dyn < 0 ? 0 : (size_t)dyn);
+	size_t used = static_size(config) + config->reserved + (dyn < 0 ? 0 : (size_t)dyn);
 	struct page *base;
 	unsigned int cpu;
 
@@ -283,7 +288,7 @@ static void first_embed_style(const struct host_config *config, ssize_t unit, ss
 		first_pages[cpu] = base + (size_t)unit / PAGE_SIZE * unit_of[cpu];
 		memcpy(host_page_address(first_pages[cpu]), __per_cpu_load, host_static_size());
 	}
-	pcpu_setup_first_chunk(get_first_page, host_static_size(), config->reserved, unit, dyn,
+	pcpu_setup_first_chunk(get_first_page, static_size(config), config->reserved, unit, dyn,
 			       host_page_address(base), NULL);
 }
 

@@ -32,6 +32,7 @@ struct host_config {
 	const unsigned int *units; /* unit number of each of these; NULL: 0, 1, 2 … */
 	unsigned int nr_cpus;	   /* 0: one */
 	enum host_style style;
+	size_t static_size; /* bytes of the static area if more than the linker's; the rest is 0 */
 	size_t reserved;    /* bytes of the reserved area */
 	ssize_t unit_size;  /* as for pcpu_setup_first_chunk; 0 means -1 */
 	ssize_t dyn_size;   /* the same; -2 means 0 */
