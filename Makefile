@@ -232,7 +232,7 @@ FUZZ_TARGETS := acpi cmdline multiboot2 stream trace
 
 SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRCS_tests) \
 	$(SRCS_coverage)
-C_FILES = $(filter %.c,$(SRCS)) $(HOST_TESTS) $(wildcard tests/fuzz/*.c tests/port_minimal/*.c */*.h */*/*.h \
+C_FILES = $(filter %.c,$(SRCS)) $(HOST_TESTS) $(wildcard tests/fuzz/*.c tests/port_minimal/*.c tools/picture/*.c */*.h */*/*.h \
 	tests/port_minimal/*/*.h)
 OBJS := $(SRCS:%=$(B)/obj/%.o)
 
@@ -317,12 +317,20 @@ bench: $(ELF) ## benchmark tables, counted in instructions: the same on every ru
 	@echo bench | SMP=1 ACCEL=tcg,thread=single QEMUEXTRA='-icount shift=0' TIMEOUT=3600 NAME=bench \
 		CMDLINE='selftest=none replay=none possible_cpus=4' $(PYTHON) tools/run.py
 
+PICTURE := $(B)/picture/record $(B)/percpu.sym
+picture: ## a page that shows, event by event, what the allocator does with a trace (TRACE=file)
+	@$(call in_parallel,picture-tools)
+	@$(PYTHON) tools/picture.py
+
+picture-tools: $(PICTURE)
+	@:
+
 PARTS := runner kernel model gdb build spin host # of the tests, the longest first
 
 # Nothing is begun that lacks a tool, and on a bare machine `make setup run` waits for the set-up.
 need-tools: $(filter setup,$(MAKECMDGOALS))
 	@$(DOCTOR) $(or $(MAKECMDGOALS),all)
-$(B)/flags run debug gdb bench ubsan test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
+$(B)/flags run debug gdb bench picture ubsan test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
 	$(HOST_TESTS:tests/host/%.c=$(B)/coverage/host/%): | need-tools
 
 # ---- Tests ----------------------------------------------------------------------------------------
@@ -424,7 +432,7 @@ made_of = $(patsubst $(firstword $(subst /, ,$(1)))/%,%,$(1)) $(B)/flags \
 
 # A folder of programs has its compiler and flags. libFuzzer is clang's.
 SANITIZED := $(HOSTCC) $(HOSTCFLAGS) -fsanitize=address,undefined
-$(B)/host/% $(B)/port_minimal/% $(B)/fuzz-replay/%: KIND = $(SANITIZED)
+$(B)/host/% $(B)/port_minimal/% $(B)/fuzz-replay/% $(B)/picture/%: KIND = $(SANITIZED)
 $(B)/host-race/%: KIND = $(HOSTCC) $(HOSTCFLAGS) -fsanitize=thread
 $(B)/host-fast/%: KIND = $(HOSTCC) $(HOSTCFLAGS) -O2
 $(B)/coverage/host/%: KIND = $(HOSTCC) $(HOSTCFLAGS) -O0 --coverage -fprofile-update=atomic
@@ -467,6 +475,8 @@ $(B)/coverage/host/%: tests/host/%.c $(LD_SCRIPT) $$(call objects,$(B)/coverage/
 	$(link_for_host)
 $(B)/port_minimal/%: tests/port_minimal/%.c $$(call objects,$(B)/host,tests/port_minimal/$$*.c)
 	$(link_for_host)
+$(B)/picture/%: tools/picture/%.c $(LD_SCRIPT) $$(call objects,$(B)/host,tools/picture/$$*.c)
+	$(link_for_host)
 # The fuzz targets over the inputs kept in the tree, and with libFuzzer.
 $(B)/fuzz-replay/%: tests/fuzz/fuzz_%.c $(LD_SCRIPT) \
 		$$(call objects,$(B)/host,tests/fuzz/fuzz_$$*.c,tests/fuzz/replay.c)
@@ -499,6 +509,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: link-groups host-programs all setup doctor need-tools run debug gdb bench ubsan coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
+.PHONY: link-groups host-programs all setup doctor need-tools run debug gdb bench picture picture-tools ubsan coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d
