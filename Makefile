@@ -15,6 +15,7 @@ export GRUB_MKRESCUE ?= grub-mkrescue
 HOSTCC  ?= gcc
 PYTHON  := /usr/bin/python3
 export GDBTOOL ?= gdb
+export CHROMIUM ?= chromium-headless-shell
 
 B   := build
 ELF := $(B)/percpu.elf
@@ -325,7 +326,7 @@ picture: ## a page that shows, event by event, what the allocator does with a tr
 picture-tools: $(PICTURE)
 	@:
 
-PARTS := runner kernel model gdb build spin host # of the tests, the longest first
+PARTS := runner kernel model gdb picture build spin host # of the tests, the longest first
 
 # Nothing is begun that lacks a tool, and on a bare machine `make setup run` waits for the set-up.
 need-tools: $(filter setup,$(MAKECMDGOALS))
@@ -350,6 +351,7 @@ T_runner := tests/runner/test_doctor.py 'tests/runner/test_runner.py [a-m]*' 'te
 T_build  := tests/compile/test_compile.py tests/compile/test_port.py
 T_model  := tests/model/test_model.py tests/model/test_bad_input.py
 T_spin   := tests/model_spin/test_spin.py
+T_picture := tests/picture/test_picture.py
 
 export KERNEL_CC := $(CC) $(CPPFLAGS) $(CFLAGS)
 
@@ -357,7 +359,7 @@ ubsan: ## the kernel with traps on undefined behaviour, in build/ubsan/
 	$(Q)$(call in_parallel,B=build/ubsan SANITIZE=1 build/ubsan/percpu.elf)
 
 test: ## everything that checks the project
-	@$(call in_parallel,$(ELF) $(B)/compile_commands.json host-programs ubsan)
+	@$(call in_parallel,$(ELF) $(B)/compile_commands.json host-programs picture-tools ubsan)
 	@$(PYTHON) tools/testrun.py $(foreach p,$(PARTS),$(T_$(p)))
 
 test-host: ## unit tests on the host, in less than a minute
@@ -367,6 +369,7 @@ test-runner: ## how `make run` takes broken kernels
 test-build: ## per-CPU accesses in the disassembly, misuse that must not compile, the port
 test-spin: ## a Spin model of the locking holds, and finds planted errors
 test-model: ## the monitor against an independent model of the allocator
+test-picture: ## the page of `make picture` in a headless Chromium
 $(PARTS:%=test-%): test-%:
 	@$(call in_parallel,$(NEEDS_$*))
 	@$(QUICK_$*) $(PYTHON) tools/testrun.py $(T_$*)
@@ -390,6 +393,7 @@ NEEDS_gdb    := $(ELF) $(B)/compile_commands.json
 NEEDS_build  := $(ELF)
 NEEDS_model  := $(ELF)
 NEEDS_spin   := $(ELF)
+NEEDS_picture := picture-tools
 
 model: ## the Spin model again, all of it: 3 million states
 	@$(PYTHON) tools/testrun.py 'tests/model_spin/test_spin.py --all'

@@ -98,7 +98,8 @@ def test_targets_name_the_tool_they_lack():
             ("all", "ld", "binutils"), ("test-host", "gcc", "gcc"), ("test", "spin", "spin"),
             ("model", "spin", "spin"), ("test-spin", "spin", "spin"), ("fuzz", "clang", "clang"),
             ("coverage", "gcovr", "gcovr"), ("mutants", "git", "git"), ("soak", "objdump", "binutils"),
-            ("format", "clang-format", "clang-format")):
+            ("format", "clang-format", "clang-format"), ("picture", "gcc", "gcc"),
+            ("test-picture", "chromium-headless-shell", "chromium-headless-shell")):
         refuses(target, tool, package)
 
 
