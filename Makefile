@@ -98,6 +98,7 @@ SRCS_kernel := \
 	kernel/bench.c \
 	kernel/break.c \
 	kernel/cmdline.c \
+	kernel/complete.c \
 	kernel/edit.c \
 	kernel/format.c \
 	kernel/history.c \
@@ -105,11 +106,14 @@ SRCS_kernel := \
 	kernel/ksyms.c \
 	kernel/main.c \
 	kernel/monitor.c \
+	kernel/monitor_help.c \
 	kernel/monitor_input.c \
 	kernel/monitor_output.c \
 	kernel/monitor_percpu.c \
 	kernel/monitor_system.c \
+	kernel/monitor_tab.c \
 	kernel/monitor_terminal.c \
+	kernel/monitor_words.c \
 	kernel/mutex.c \
 	kernel/panic.c \
 	kernel/printk.c \
@@ -117,6 +121,7 @@ SRCS_kernel := \
 	kernel/replay.c \
 	kernel/replay_memory.c \
 	kernel/sched.c \
+	kernel/similar.c \
 	kernel/spinlock.c \
 	kernel/string.c \
 	kernel/terminal.c \
@@ -125,6 +130,7 @@ SRCS_kernel := \
 	kernel/trace.c \
 	kernel/trace_store.c \
 	kernel/traces.S \
+	kernel/usage.c \
 	kernel/wait.c \
 	kernel/warn.c \
 	kernel/workqueue.c
@@ -207,6 +213,7 @@ HOST_TESTS_percpu := \
 HOST_TESTS := $(HOST_TESTS_percpu) \
 	tests/host/test_acpi.c \
 	tests/host/test_cmdline.c \
+	tests/host/test_complete.c \
 	tests/host/test_early.c \
 	tests/host/test_edit.c \
 	tests/host/test_kmalloc.c \

@@ -177,6 +177,11 @@ static bool known(const char *name)
 	return false;
 }
 
+const char *bench_name(size_t i)
+{
+	return i < ARRAY_SIZE(benches) ? benches[i].name : NULL;
+}
+
 bool bench_run(const char *name, print_fn print, const char **error)
 {
 	struct areas areas = {0};

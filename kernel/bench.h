@@ -12,3 +12,5 @@
  */
 bool bench_run(const char *name, void (*print)(const char *fmt, ...) __printf(1, 2),
 	       const char **error);
+/* The names of the benchmarks; NULL past the last. */
+const char *bench_name(size_t i);

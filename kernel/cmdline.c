@@ -8,6 +8,7 @@
 
 #include "kernel/compiler.h"
 #include "kernel/printk.h"
+#include "kernel/similar.h"
 #include "kernel/string.h"
 
 #define TEXT_SIZE 1024
@@ -91,6 +92,19 @@ static bool seen_before(unsigned int index)
 	return false;
 }
 
+static void warn_unknown(const char *name)
+{
+	struct similar similar;
+	const char *best;
+
+	similar_begin(&similar, name);
+	for (size_t i = 0; i < ARRAY_SIZE(known_keys); i++)
+		similar_offer(&similar, known_keys[i].name);
+	best = similar_best(&similar);
+	log_warn("unknown key '%s' is ignored%s%s%s", name, best ? " (did you mean " : "",
+		 best ? best : "", best ? "?)" : "");
+}
+
 /* Warns about a word that says nothing to us; a bad value is as if it had not been given. */
 static void word_check(unsigned int index)
 {
@@ -98,7 +112,7 @@ static void word_check(unsigned int index)
 	const struct key *key = key_find(word->key);
 
 	if (key == NULL && !seen_before(index))
-		log_warn("unknown key '%s' is ignored", word->key);
+		warn_unknown(word->key);
 	if (key == NULL || value_ok(key, word->value))
 		return;
 	log_warn("%s='%s' is not a value of that key and is ignored", word->key, word->value);

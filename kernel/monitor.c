@@ -3,13 +3,14 @@
  * The monitor: reads a line, cuts it into commands at ';' and words at blanks, and runs them one
  * after the other. A command that fails does not keep the rest of its line from running.
  *
- * Commands are in tables (monitor_percpu.c, monitor_system.c); the number of words is checked here,
- * what they mean by the command, before it changes anything.
+ * Commands are entries of tables (monitor_internal.h); the number of words is checked here, by the
+ * entry's usage, what they mean by the command, before it changes anything.
  */
 #include "kernel/monitor_internal.h"
 
 #include "kernel/printk.h"
 #include "kernel/string.h"
+#include "kernel/usage.h"
 
 #define PROMPT "percpu> "
 
@@ -20,78 +21,41 @@ static struct command_line {
 } lines[2];
 static unsigned int depth;
 
-static bool run_help(unsigned int argc, char **argv);
-
-static const struct monitor_command help_command = {
-	"help", "[COMMAND]", "what commands there are, or one of them", 0, 1, run_help,
+static const struct monitor_command *const tables[] = {
+	monitor_percpu_commands,
+	monitor_system_commands,
+	monitor_help_commands,
 };
 
-static const struct monitor_command *find_in(const struct monitor_command *table, const char *name)
+const struct monitor_command *monitor_command_at(size_t i)
 {
-	for (; table->name; table++) {
-		if (strcmp(table->name, name) == 0)
-			return table;
+	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
+		for (const struct monitor_command *c = tables[t]; c->name; c++) {
+			if (i-- == 0)
+				return c;
+		}
 	}
 	return NULL;
 }
 
-static const struct monitor_command *find_command(const char *name)
+const struct monitor_command *monitor_command_find(const char *name)
 {
-	const struct monitor_command *command = find_in(monitor_percpu_commands, name);
+	const struct monitor_command *command;
 
-	if (!command)
-		command = find_in(monitor_system_commands, name);
-	if (!command && strcmp(name, help_command.name) == 0)
-		command = &help_command;
-	return command;
-}
-
-/* "name ARGUMENTS" */
-static void format_usage(const struct monitor_command *command, char *buf, size_t size)
-{
-	snprintf(buf, size, "%s%s%s", command->name, command->args[0] != '\0' ? " " : "",
-		 command->args);
-}
-
-static void print_usage(const struct monitor_command *command)
-{
-	char usage[64];
-
-	format_usage(command, usage, sizeof(usage));
-	monitor_print("%-36s%s", usage, command->help);
+	for (size_t i = 0; (command = monitor_command_at(i)); i++) {
+		if (strcmp(command->name, name) == 0)
+			return command;
+	}
+	monitor_error("unknown command %s%s: help lists the commands", monitor_quote(name),
+		      monitor_did_you_mean("COMMAND", name));
+	return NULL;
 }
 
 static bool wrong_count(const struct monitor_command *command, unsigned int count)
 {
-	char usage[64];
-
-	format_usage(command, usage, sizeof(usage));
-	return monitor_error("%s: too %s arguments (%u): usage: %s", command->name,
-			     count < command->min_args ? "few" : "many", count, usage);
-}
-
-static bool unknown_command(const char *name)
-{
-	return monitor_error("unknown command %s: help lists the commands", monitor_quote(name));
-}
-
-static bool run_help(unsigned int argc, char **argv)
-{
-	const struct monitor_command *command;
-
-	if (argc == 2) {
-		command = find_command(argv[1]);
-		if (!command)
-			return unknown_command(argv[1]);
-		print_usage(command);
-		return true;
-	}
-	for (command = monitor_percpu_commands; command->name; command++)
-		print_usage(command);
-	for (command = monitor_system_commands; command->name; command++)
-		print_usage(command);
-	print_usage(&help_command);
-	return true;
+	return monitor_error("%s: too %s arguments (%u): usage: %s%s%s", command->name,
+			     count < usage_min(command->args) ? "few" : "many", count,
+			     command->name, command->args[0] != '\0' ? " " : "", command->args);
 }
 
 /* Cuts the text at blanks; returns the number of words. */
@@ -120,10 +84,10 @@ static bool run_command(char *text, char **words)
 
 	if (argc == 0)
 		return true;
-	command = find_command(words[0]);
+	command = monitor_command_find(words[0]);
 	if (!command)
-		return unknown_command(words[0]);
-	if (argc - 1 < command->min_args || argc - 1 > command->max_args)
+		return false;
+	if (argc - 1 < usage_min(command->args) || argc - 1 > usage_max(command->args))
 		return wrong_count(command, argc - 1);
 	return command->run(argc, words);
 }

@@ -2,23 +2,39 @@
 /* What the files of the monitor share: the command tables, output, arguments. */
 #pragma once
 
+#include "kernel/complete.h"
 #include "kernel/monitor.h"
 
 /*
- * A command. run gets the words, its own name first; between min_args and max_args follow it. It
- * checks all of them before it changes anything; it prints its answer, or one error line by
- * monitor_error, and returns whether it succeeded.
+ * A command: one entry of a table, and all there is to say about it. run gets the words, its own name
+ * first, as many as the usage wants; it leaves them as they are. It checks all of them before it changes
+ * anything; it prints its answer, or one error line by monitor_error, and returns whether it succeeded.
  */
 struct monitor_command {
-	const char *name, *args, *help;
-	unsigned int min_args, max_args;
+	const char *name;
+	const char *args;    /* its usage (usage.h); kinds of arguments: monitor_words.c */
+	const char *help;    /* what it does, in a few words */
+	const char *example; /* a line to type */
 	bool (*run)(unsigned int argc, char **argv);
 };
 
 #define MONITOR_MAX_WORDS (MONITOR_LINE_SIZE / 2 + 1)
 
-/* Each table ends with an entry without a name. */
-extern const struct monitor_command monitor_percpu_commands[], monitor_system_commands[];
+/* Each table ends with an entry without a name; monitor.c lists the tables. */
+extern const struct monitor_command monitor_help_commands[], monitor_percpu_commands[],
+	monitor_system_commands[];
+
+/* All commands, table by table; NULL past the last. */
+const struct monitor_command *monitor_command_at(size_t i);
+/* The command of that name; NULL with an error printed if there is none. */
+const struct monitor_command *monitor_command_find(const char *name);
+
+/* ---- Words that may stand for a kind of argument (monitor_words.c) ---- */
+extern const struct complete_source monitor_words;
+/* Those of PTR: the last areas that alloc gave, as long as they live (monitor_percpu.c). */
+void monitor_recent_areas(complete_each *each, void *arg);
+/* " (did you mean WORD?)" if a word of that kind is near, else ""; stays valid until the next call. */
+const char *monitor_did_you_mean(const char *kind, const char *typed);
 
 /* ---- Output (monitor_output.c) ---- */
 
@@ -57,6 +73,8 @@ bool monitor_number(const char *what, const char *word, uint64_t limit, uint64_t
  */
 const char *monitor_read_line(const char *prompt);
 const char *monitor_read_terminal(const char *prompt);
+/* Prints the words that the line's word may be (monitor_tab.c). */
+void monitor_list_words(const char *text, size_t length);
 /* The next byte: whether there is one already; waits for it. */
 bool monitor_byte_ready(void);
 char monitor_next_byte(void);

@@ -8,6 +8,25 @@
 #include "percpu/inspect.h"
 
 #define PEEK_DEFAULT 8
+#define NR_RECENT    16
+
+/* What alloc gave last, for Tab. */
+static void __percpu *recent[NR_RECENT];
+static size_t nr_given;
+
+void monitor_recent_areas(complete_each *each, void *arg)
+{
+	struct pcpu_where where;
+	char text[24];
+
+	for (size_t i = 0; i < NR_RECENT; i++) {
+		pcpu_where(recent[i], &where);
+		if (where.what != PCPU_AREA && where.what != PCPU_INSIDE)
+			continue;
+		snprintf(text, sizeof(text), "0x%lx", (uintptr_t)recent[i]);
+		each(text, arg);
+	}
+}
 
 static bool run_alloc(unsigned int argc, char **argv)
 {
@@ -27,6 +46,7 @@ static bool run_alloc(unsigned int argc, char **argv)
 	ptr = pcpu_try_alloc(size, align, reserved, &result);
 	if (result.error)
 		return monitor_error("alloc: %s", result.text);
+	recent[nr_given++ % NR_RECENT] = ptr;
 	monitor_print("ptr=0x%lx chunk=%lu offset=%zu size=%lu align=%lu", (uintptr_t)ptr,
 		      result.where.chunk, result.where.offset, size, align);
 	return true;
@@ -260,15 +280,16 @@ static bool run_check(unsigned int argc __unused, char **argv __unused)
 }
 
 const struct monitor_command monitor_percpu_commands[] = {
-	{"alloc", "SIZE [ALIGN] [reserved]", "allocate an area; ALIGN is 8 by default", 1, 3,
-	 run_alloc},
-	{"free", "PTR", "give an area back", 1, 1, run_free},
-	{"peek", "CPU PTR [LEN]", "bytes of a CPU's copy; LEN is 8 by default", 2, 3, run_peek},
-	{"poke", "CPU PTR BYTE...", "write bytes (0-255) to a CPU's copy", 3, MONITOR_MAX_WORDS,
-	 run_poke},
-	{"chunks", "", "all chunks, by slot", 0, 0, run_chunks},
-	{"map", "N", "area map of chunk N", 1, 1, run_map},
-	{"sync", "", "wait until no reclaim is pending", 0, 0, run_sync},
-	{"check", "", "check every invariant", 0, 0, run_check},
-	{NULL, NULL, NULL, 0, 0, NULL},
+	{"alloc", "SIZE [ALIGN] [reserved]", "allocate an area; ALIGN is 8 by default",
+	 "alloc 100 64", run_alloc},
+	{"free", "PTR", "give an area back", "free 0x30001680", run_free},
+	{"peek", "CPU PTR [LEN]", "bytes of a CPU's copy; LEN is 8 by default",
+	 "peek 1 0x30001680 16", run_peek},
+	{"poke", "CPU PTR BYTE...", "write bytes (0-255) to a CPU's copy",
+	 "poke 1 0x30001680 0xff 7", run_poke},
+	{"chunks", "", "all chunks, by slot", "chunks", run_chunks},
+	{"map", "N", "area map of chunk N: -bytes in use, +bytes free", "map 0", run_map},
+	{"sync", "", "wait until no reclaim is pending", "sync", run_sync},
+	{"check", "", "check every invariant", "check", run_check},
+	{NULL, NULL, NULL, NULL, NULL},
 };

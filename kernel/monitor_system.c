@@ -145,13 +145,25 @@ static bool run_test(unsigned int argc, char **argv)
 	struct test_totals totals;
 
 	if (test_count(selection) == 0)
-		return monitor_error("test: %s names no test: quick, all or a pattern of names",
-				     monitor_quote(selection));
+		return monitor_error("test: %s names no test%s: quick, all or a pattern of names",
+				     monitor_quote(selection),
+				     monitor_did_you_mean("GLOB", selection));
 	totals = test_run_selection(selection);
 	if (totals.fail > 0)
 		return monitor_error("test: %u of %u tests failed", totals.fail,
 				     totals.pass + totals.fail + totals.skip);
 	return true;
+}
+
+static bool unknown_bench(const char *name)
+{
+	char known[128] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; bench_name(i) && n < sizeof(known); i++)
+		n += (size_t)snprintf(known + n, sizeof(known) - n, " %s", bench_name(i));
+	return monitor_error("bench: there is no benchmark %s: there are%s", monitor_quote(name),
+			     known);
 }
 
 static bool run_bench(unsigned int argc, char **argv)
@@ -162,8 +174,7 @@ static bool run_bench(unsigned int argc, char **argv)
 		return true;
 	if (error)
 		return monitor_error("bench: %s: boot with more memory", error);
-	return monitor_error("bench: there is no benchmark %s: there are burst and churn",
-			     monitor_quote(argv[1]));
+	return unknown_bench(argv[1]);
 }
 
 static bool run_reboot(unsigned int argc __unused, char **argv __unused)
@@ -179,14 +190,14 @@ static bool run_poweroff(unsigned int argc __unused, char **argv __unused)
 }
 
 const struct monitor_command monitor_system_commands[] = {
-	{"stats", "", "counters, one a line", 0, 0, run_stats},
-	{"cpus", "", "possible CPUs and their units", 0, 0, run_cpus},
-	{"mem", "", "pages by owner, heap bytes", 0, 0, run_mem},
-	{"vm", "", "ranges of the vmalloc area", 0, 0, run_vm},
-	{"replay", "[NAME]", "replay a trace; by default the boot's", 0, 1, run_replay},
-	{"test", "[GLOB]", "run tests now; quick by default", 0, 1, run_test},
-	{"bench", "[NAME]", "run benchmarks now", 0, 1, run_bench},
-	{"reboot", "", "start the machine anew", 0, 0, run_reboot},
-	{"poweroff", "", "end: 0x10 if all went well, else 0x11", 0, 0, run_poweroff},
-	{NULL, NULL, NULL, 0, 0, NULL},
+	{"stats", "", "counters, one a line", "stats", run_stats},
+	{"cpus", "", "possible CPUs and their units", "cpus", run_cpus},
+	{"mem", "", "pages by owner, heap bytes", "mem", run_mem},
+	{"vm", "", "ranges of the vmalloc area", "vm", run_vm},
+	{"replay", "[TRACE]", "replay a trace; by default the boot's", "replay pods", run_replay},
+	{"test", "[GLOB]", "run tests now; quick by default", "test percpu_U*", run_test},
+	{"bench", "[BENCH]", "run benchmarks now", "bench churn", run_bench},
+	{"reboot", "", "start the machine anew", "reboot", run_reboot},
+	{"poweroff", "", "end: 0x10 if all went well, else 0x11", "poweroff", run_poweroff},
+	{NULL, NULL, NULL, NULL, NULL},
 };

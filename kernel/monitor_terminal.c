@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A line from a terminal: echo, editing (edit.c), history (history.c). The row is sent anew only where
+ * A line from a terminal: editing (edit.c), history (history.c), completion (complete.c). The row is sent anew only where
  * it changed. Log lines that come meanwhile go above it: the console is told how to hide and how to
  * show it (console_overlay).
  *
@@ -26,7 +26,8 @@ static struct history history;
 static struct edit edit;
 static char prompt_shown[48]; /* with its colours */
 static size_t prompt_cells;
-static bool after_cr; /* the line before ended in CR: an LF now belongs to it */
+static unsigned int nr_tabs; /* in a row */
+static bool after_cr;	     /* the line before ended in CR: an LF now belongs to it */
 
 /* Sends what changed, after `before`. */
 static void update(const char *before)
@@ -82,10 +83,52 @@ static const char *older(void)
 	return history_older(&history, edit.text);
 }
 
+static void insert(const char *text, size_t length)
+{
+	update(edit_insert(&edit, text, length) ? "" : "\a");
+}
+
+/* Prints below the line what its word may be, and shows the line anew below that. */
+static void list_words(void)
+{
+	size_t cursor = edit.cursor;
+
+	end("\n");
+	monitor_list_words(edit.text, cursor);
+	edit.cursor = cursor;
+	show_anew("");
+}
+
+/* Tab: what is sure is inserted; where nothing is, the second one in a row lists what may be. */
+static void complete(void)
+{
+	struct completion found;
+	const char *rest;
+
+	complete_find(&monitor_words, edit.text, edit.cursor, &found);
+	rest = found.common + (found.count > 0 ? edit.cursor - found.start : 0);
+	nr_tabs++;
+	if (found.count == 1) {
+		insert(rest, strlen(rest));
+		insert(" ", edit.cursor == edit.length || edit.text[edit.cursor] != ' ');
+	} else if (*rest != '\0') {
+		insert(rest, strlen(rest));
+	} else if (found.count > 0 && nr_tabs > 1) {
+		list_words();
+	} else {
+		update("\a");
+	}
+}
+
 /* Takes a key; true if it ended the line, which is in *line then. */
 static bool take(int key, const char **line)
 {
+	if (key != '\t')
+		nr_tabs = 0;
 	switch (edit_key(&edit, key)) {
+	case EDIT_COMPLETE:
+		complete();
+		return false;
 	case EDIT_DONE:
 		*line = end("\n");
 		if (*line)

@@ -250,6 +250,11 @@ static size_t nr_tests(void)
 	return ((uintptr_t)__tests_end - (uintptr_t)__tests_start) / sizeof(struct test);
 }
 
+const char *test_name(size_t i)
+{
+	return i < nr_tests() ? __tests_start[i].name : NULL;
+}
+
 static bool selected(const struct test *test, const char *selection)
 {
 	if (strcmp(selection, "quick") == 0)

@@ -73,6 +73,8 @@ struct test_totals {
 struct test_totals test_run_selection(const char *selection);
 /* How many tests a selection names. */
 unsigned int test_count(const char *selection);
+/* The names of the tests there are, in the order they run; NULL past the last. */
+const char *test_name(size_t i);
 /* Where a test's random stream starts: a mix of the command line's seed= and the stream's own number,
  * never 0. */
 uint64_t test_seed(uint64_t stream);

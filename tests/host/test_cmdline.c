@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* links: kernel/cmdline.c kernel/string.c */
+/* links: kernel/cmdline.c kernel/similar.c kernel/string.c */
 /* flags: -Dmemcpy=k_memcpy -Dmemmove=k_memmove -Dmemset=k_memset -Dmemcmp=k_memcmp -fno-builtin */
 /* flags: -Dstrlen=k_strlen -Dstrnlen=k_strnlen -Dstrcmp=k_strcmp -Dstrncmp=k_strncmp */
 /* flags: -Dstrchr=k_strchr -Dstrstr=k_strstr -Dstrlcpy=k_strlcpy */
@@ -103,6 +103,17 @@ static void an_unknown_key_warns_once(void **state)
 	parse("=5", 1);
 }
 
+static void an_unknown_key_is_told_what_may_have_been_meant(void **state)
+{
+	(void)state;
+	parse("selftset=all", 1);
+	assert_non_null(strstr(last_warning, "'selftset' is ignored (did you mean selftest?)"));
+	parse("possible_cpu=2", 1);
+	assert_non_null(strstr(last_warning, "did you mean possible_cpus?"));
+	parse("colour=red", 1);
+	assert_null(strstr(last_warning, "mean"));
+}
+
 static void a_bad_value_warns_and_counts_as_absent(void **state)
 {
 	static const char *const bad[] = {"seed=",	   "seed=x",   "seed=-1",
@@ -158,6 +169,7 @@ int main(void)
 		cmocka_unit_test(every_documented_key_is_known),
 		cmocka_unit_test(the_last_of_several_wins),
 		cmocka_unit_test(an_unknown_key_warns_once),
+		cmocka_unit_test(an_unknown_key_is_told_what_may_have_been_meant),
 		cmocka_unit_test(a_bad_value_warns_and_counts_as_absent),
 		cmocka_unit_test(flags_are_on_unless_they_say_off),
 		cmocka_unit_test(overlong_input_is_cut_and_said),

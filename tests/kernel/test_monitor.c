@@ -8,6 +8,7 @@
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "kernel/test.h"
+#include "kernel/usage.h"
 #include "mm/vmalloc.h"
 #include "percpu/guard.h"
 #include "percpu/inspect.h"
@@ -341,10 +342,58 @@ TEST(monitor_lists_what_there_is, TEST_QUICK)
 	EXPECT_EQ(run("help"), 0);
 	EXPECT(count_lines(output) >= 18);
 	EXPECT_EQ(run("help alloc"), 0);
-	EXPECT(is_one_line(output));
+	EXPECT(strstr(output, "\nexample: alloc 100 64\n"));
 	EXPECT_EQ(run("stats"), 0);
 	EXPECT(strstr(output, "\nentries_touched="));
 	EXPECT_EQ(run("sync"), 0);
 	EXPECT(starts_with(output, "reclaimed="));
+	buffers_put();
+}
+
+/* The number of arguments in a line that begins with the command's name; ~0 if it does not. */
+static unsigned int arguments_of(const char *line, const char *name)
+{
+	unsigned int count = 0;
+	size_t n = strlen(name);
+
+	if (strncmp(line, name, n) != 0 || (line[n] != ' ' && line[n] != '\0'))
+		return ~0u;
+	for (line += n; *line != '\0'; line++)
+		count += line[0] == ' ' && line[1] != ' ' && line[1] != '\0';
+	return count;
+}
+
+TEST(monitor_every_command_has_help_and_an_example_that_fits_its_usage, TEST_QUICK)
+{
+	const struct monitor_command *command;
+	char text[32];
+
+	REQUIRE(buffers_get());
+	for (size_t i = 0; (command = monitor_command_at(i)); i++) {
+		unsigned int count = arguments_of(command->example, command->name);
+
+		if (count < usage_min(command->args) || count > usage_max(command->args))
+			test_fail(t, __FILE__, __LINE__, "%s %s: the example is %s", command->name,
+				  command->args, command->example);
+		snprintf(text, sizeof(text), "help %s", command->name);
+		EXPECT_EQ(run(text), 0);
+		EXPECT(starts_with(output, command->name) && strstr(output, command->help));
+		if (strchr(output, '\n') - output >= 80)
+			test_fail(t, __FILE__, __LINE__, "wider than a screen: %s", output);
+	}
+	buffers_put();
+}
+
+TEST(monitor_names_what_may_have_been_meant, TEST_QUICK)
+{
+	REQUIRE(buffers_get());
+	EXPECT_EQ(run("allco 8"), 1);
+	EXPECT(strstr(output, "error: unknown command 'allco' (did you mean alloc?): "));
+	EXPECT_EQ(run("help Chunks"), 1);
+	EXPECT(strstr(output, "(did you mean chunks?)"));
+	EXPECT_EQ(run("test qick"), 1);
+	EXPECT(strstr(output, "(did you mean quick?)"));
+	EXPECT_EQ(run("frobnicate"), 1);
+	EXPECT(strstr(output, "error: unknown command 'frobnicate': help lists"));
 	buffers_put();
 }

@@ -98,6 +98,65 @@ def test_colours_are_on_errors_and_prompt_and_flags():
         assert "flags=\x1b[33mfirst,immutable\x1b[0m\r\n" in answer, repr(answer)
 
 
+def test_an_unknown_word_is_told_what_may_have_been_meant():
+    script = b"allco 8\nhelp chnuks\ntest qick\nhelp peek\n"
+    done = run(script, CMDLINE="selftest=none replay=none lodlevel=2")
+    for line in ("error: unknown command 'allco' (did you mean alloc?): help lists the commands",
+                 "error: unknown command 'chnuks' (did you mean chunks?): ",
+                 "error: test: 'qick' names no test (did you mean quick?): ",
+                 "cmdline: unknown key 'lodlevel' is ignored (did you mean loglevel?)",
+                 "percpu> peek CPU PTR [LEN] ", "\nexample: peek 1 0x"):
+        assert line in done.stdout, f"no {line!r} in {done.stdout}"
+
+
+# ---- Tab ------------------------------------------------------------------------------------------
+
+def test_tab_completes_the_common_part_and_a_second_one_lists():
+    with Screen() as screen:
+        screen.keys("p", "Tab")
+        screen.until_row("percpu> p")
+        screen.keys("Tab")
+        screen.until(lambda rows: rows[-2:] == ["peek      poke      poweroff", "percpu> p"], "a list")
+        screen.keys("e", "Tab", "1", " 0")
+        screen.until_row("percpu> peek 1 0")
+        screen.keys("C-u", "alloc 8 r", "Tab", "Enter")
+        screen.until_row("percpu> alloc 8 reserved", last=False)
+        screen.keys("test percpu_O18_odd", "Tab")
+        screen.until_row("percpu> test percpu_O18_odd_sizes_at_length")
+        screen.keys("C-u", "test percpu_", "Tab", "Tab")
+        rows = screen.until(lambda rows: rows[-1] == "percpu> test percpu_" and
+                            re.fullmatch(r"\.\.\. and \d+ more: type some of it", rows[-2]), "a list")
+        assert len(rows) == 24 and all(row.startswith("percpu_") for row in rows[1:22]), rows
+
+
+def test_tab_completes_in_the_middle_of_a_line():
+    with Screen() as screen:
+        screen.keys("ma 0; sync", "C-a", "Right", "Right", "Tab")
+        screen.until_row("percpu> map 0; sync")
+        screen.keys("C-e", "; ch", "Tab")
+        screen.until(lambda rows: rows[-1] == "percpu> map 0; sync; ch", "the line")
+        screen.keys("u", "Tab", "Enter")
+        screen.until_row("percpu> map 0; sync; chunks", last=False)
+
+
+def test_tab_knows_chunks_cpus_traces_and_areas():
+    with Screen(SMP=3, rows=40) as screen:
+        for line in ("peek ", "replay ", "bench ", "help k"):
+            screen.keys("C-u", line, "Tab", "Tab")
+        screen.until_row("percpu> help keys")
+        rows = screen.rows()
+        for row in ("0  1  2", "pods   netns  nft", "burst  churn"):
+            assert row in rows, "\n".join(rows)
+        screen.keys("C-u", "alloc 65536; " * 3, "Enter")
+        screen.until(lambda rows: sum("size=65536" in row for row in rows) == 3, "three areas")
+        screen.keys("map ", "Tab", "Tab")
+        screen.until(lambda rows: rows[-2:] == ["0  1  2  3", "percpu> map"], "the chunks")
+        screen.keys("C-u", "free 0x", "Tab", "Tab")
+        rows = screen.until(lambda rows: rows[-2].startswith("0x"), "the areas")
+        listed = rows[-2].split()
+        assert len(listed) == 3 and all(f"ptr={area} " in "\n".join(rows) for area in listed), rows
+
+
 # ---- The screen -----------------------------------------------------------------------------------
 
 def test_history_on_the_screen():
