@@ -320,8 +320,7 @@ void __percpu *__alloc_percpu(size_t size, size_t align)
 	struct pcpu_result result;
 	void __percpu *ptr = alloc_for(&req, &result);
 
-	if (!ptr)
-		pcpu_report_warn(CALLER(), "alloc_percpu", &result);
+	pcpu_report_warn(CALLER(), "alloc_percpu", &result);
 	return ptr;
 }
 
@@ -331,8 +330,7 @@ void __percpu *__alloc_reserved_percpu(size_t size, size_t align)
 	struct pcpu_result result;
 	void __percpu *ptr = alloc_for(&req, &result);
 
-	if (!ptr)
-		pcpu_report_warn(CALLER(), "alloc_reserved_percpu", &result);
+	pcpu_report_warn(CALLER(), "alloc_reserved_percpu", &result);
 	return ptr;
 }
 
@@ -341,6 +339,5 @@ void free_percpu(void __percpu *ptr)
 	struct pcpu_result result;
 
 	free_for(ptr, CALLER(), &result);
-	if (result.error)
-		pcpu_report_warn(CALLER(), "free_percpu", &result);
+	pcpu_report_warn(CALLER(), "free_percpu", &result);
 }

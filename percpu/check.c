@@ -7,9 +7,9 @@
 #include "percpu/guard.h"
 #include "percpu/percpu_internal.h"
 
-/* An area takes at most this many bytes more than was asked for: a tail and a neighbour's head,
- * each below 4. Those bytes need not have memory under them. */
-#define MAX_SLACK 6
+/* The tail that an area at the very end of its map may have: bytes nobody asked for, which need not have
+ * memory under them. All other bytes past a request share a page with an area that was there. */
+#define MAX_SLACK 3
 
 struct check {
 	struct pcpu_check_result *out;

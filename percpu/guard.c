@@ -216,7 +216,7 @@ void __percpu *pcpu_guard_release(size_t limit, struct pcpu_finding *finding)
 	struct pcpu_guard *guard;
 
 	pcpu_assert_locked(__func__);
-	if (quarantined_bytes <= limit || list_empty(&quarantine))
+	if (quarantined_bytes <= limit)
 		return NULL;
 	guard = list_first(&quarantine, struct pcpu_guard, fifo);
 	filling_damaged(guard, finding->text, sizeof(finding->text));

@@ -45,11 +45,6 @@ static void classify_offset(struct pcpu_chunk *chunk, struct pcpu_where *out)
 {
 	struct pcpu_area area;
 
-	if (chunk->first && out->offset < pcpu_static_size) {
-		out->what = PCPU_STATIC;
-		out->populated = true;
-		return;
-	}
 	if (out->offset >= chunk->space.span) {
 		out->what = PCPU_GAP;
 		return;
