@@ -195,6 +195,7 @@ GROUP_port_host := \
 # Those of percpu/ come first, what finds most in least time before the rest.
 HOST_TESTS_percpu := \
 	tests/host/test_look.c \
+	tests/host/test_asserts.c \
 	tests/host/test_contract.c \
 	tests/host/test_setup.c \
 	tests/host/test_pages.c \

@@ -213,28 +213,49 @@ HOST_TEST(U16_depopulate_and_populate_again)
 	check_invariants("a chunk that never was in circulation");
 }
 
-static void relocate(const void *arg)
+static void change_pages_of_an_immutable_chunk(size_t first)
 {
-	host_boot(arg);
-	pcpu_chunk_relocate(pcpu_first_chunk);
+	struct host_ledger before = host_ledger(), after;
+	size_t nr = pcpu_first_chunk->memory->nr_populated;
+
+	port_mutex_lock();
+	CHECK_EQ(pcpu_populate(pcpu_first_chunk, first, first + 2), 0);
+	pcpu_depopulate_all(pcpu_first_chunk);
+	port_mutex_unlock();
+	after = host_ledger();
+	CHECK(host_ledger_equal(&before, &after));
+	CHECK_EQ(pcpu_first_chunk->memory->nr_populated, nr);
+	CHECK(!pcpu_page_populated(pcpu_first_chunk, first));
+	CHECK(pcpu_page_populated(pcpu_first_chunk, 0));
 }
 
-static void unlink_under_the_lock_only(const void *arg)
+/* Pages of an immutable chunk come as little as they go, not even where it has none. */
+HOST_TEST(O10_an_immutable_chunk_keeps_the_pages_it_has)
 {
-	struct list_node out = LIST_INIT(out);
-
-	host_boot(arg);
-	port_lock();
-	pcpu_chunks_unlink_surplus(&out);
+	host_boot(&(struct host_config){.nr_cpus = 2, .unit_size = 65536, .dyn_size = 4096});
+	CHECK(pcpu_first_chunk->immutable);
+	change_pages_of_an_immutable_chunk(pcpu_first_chunk->memory->nr_populated);
+	check_invariants("an immutable chunk");
 }
 
-/* What needs a lock says so where it is missing. */
-HOST_TEST(a_missing_lock_panics)
+static bool alloc_nothing(struct pcpu_space *space __unused, size_t size __unused,
+			  size_t align __unused, struct pcpu_grant *grant __unused)
 {
-	host_expect_death(relocate, &two_cpus, HOST_EXIT_PANIC,
-			  "pcpu_chunk_relocate: pcpu_lock is not held", "panic");
-	host_expect_death(unlink_under_the_lock_only, &two_cpus, HOST_EXIT_PANIC,
-			  "pcpu_chunks_unlink_surplus: pcpu_alloc_mutex is not held", "panic");
+	return false;
+}
+
+/* One chunk is made for a request, though that does not serve it either. */
+HOST_TEST(U6_a_request_makes_one_chunk_at_most)
+{
+	static struct pcpu_engine stingy;
+
+	host_boot(&two_cpus);
+	stingy = areamap_engine;
+	stingy.alloc = alloc_nothing;
+	pcpu_engine = &stingy;
+	CHECK(host_alloc(8, 8) == NULL);
+	CHECK_EQ(look_chunks(), 2);
+	CHECK(host_reclaim_pending);
 }
 
 int main(void)
@@ -247,7 +268,8 @@ int main(void)
 		cmocka_unit_test(O19_U5_a_unit_mapped_in_two_runs),
 		cmocka_unit_test(O11_the_border_between_the_parts),
 		cmocka_unit_test(U16_depopulate_and_populate_again),
-		cmocka_unit_test(a_missing_lock_panics),
+		cmocka_unit_test(O10_an_immutable_chunk_keeps_the_pages_it_has),
+		cmocka_unit_test(U6_a_request_makes_one_chunk_at_most),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

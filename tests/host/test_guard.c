@@ -163,6 +163,44 @@ HOST_TEST(the_quarantine_is_bounded_and_gives_way_to_need)
 	check_invariants("after a quarantine that was full");
 }
 
+/* Areas of 1024 bytes with their zones: so many wait, and with one byte more the oldest is let go. */
+HOST_TEST(the_quarantine_is_full_to_the_byte)
+{
+	const size_t zones = 2 * GUARD_ZONE;
+	void __percpu *ptrs[GUARD_QUARANTINE_BYTES / 1024];
+
+	boot_with_guards();
+	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++) {
+		ptrs[i] = must_alloc(1024 - zones, 8);
+		host_free(ptrs[i]);
+	}
+	CHECK_EQ(look_stats().frees, 0);
+	host_free(must_alloc(1, 1));
+	CHECK_EQ(look_stats().frees, 1);
+	CHECK_EQ(look_what(ptrs[0]), PCPU_FREE);
+	CHECK_EQ(look_what(ptrs[1]), PCPU_INSIDE);
+	host_free(must_alloc(1024 - zones, 8));
+	CHECK_EQ(look_stats().frees, 2);
+	CHECK_EQ(look_what(ptrs[1]), PCPU_FREE);
+	CHECK_EQ(look_what(ptrs[2]), PCPU_INSIDE);
+	pcpu_sync();
+	CHECK_EQ(look_stats().frees, ARRAY_SIZE(ptrs) + 2);
+}
+
+/* The answer is about what the caller got, not about the area around it. */
+HOST_TEST(results_are_about_the_callers_bytes)
+{
+	struct pcpu_result result;
+	void __percpu *ptr;
+
+	boot_with_guards();
+	ptr = pcpu_try_alloc(100, 64, false, &result);
+	CHECK_EQ(result.where.what, PCPU_AREA);
+	CHECK_EQ(result.where.offset, (uintptr_t)ptr - (uintptr_t)__per_cpu_start);
+	CHECK_EQ(result.where.area_offset, result.where.offset - 64);
+	CHECK_EQ(result.where.area_length, 64 + 100 + GUARD_ZONE);
+}
+
 HOST_TEST(largest_requests_are_served_without_zones)
 {
 	void __percpu *ptr;
@@ -267,6 +305,8 @@ int main(void)
 		cmocka_unit_test(pointers_into_zones_are_refused),
 		cmocka_unit_test(a_freed_area_is_not_handed_out_while_it_waits),
 		cmocka_unit_test(the_quarantine_is_bounded_and_gives_way_to_need),
+		cmocka_unit_test(the_quarantine_is_full_to_the_byte),
+		cmocka_unit_test(results_are_about_the_callers_bytes),
 		cmocka_unit_test(largest_requests_are_served_without_zones),
 		cmocka_unit_test(random_work_finds_nothing),
 		cmocka_unit_test(the_checker_sees_damage_before_the_free),

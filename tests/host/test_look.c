@@ -191,6 +191,43 @@ HOST_TEST(every_pointer_is_told_in_words)
 		    (uintptr_t)&at);
 }
 
+/* Between two chunks there is a page that belongs to none, and below the first one there is nothing. */
+HOST_TEST(gaps_are_told_in_words)
+{
+	uintptr_t start = (uintptr_t)__per_cpu_start, end;
+
+	host_boot(&page);
+	must_alloc(UNIT, 8);
+	must_alloc(UNIT, 8);
+	CHECK_EQ(look_chunk(1)->base, (uintptr_t)pcpu_base_addr + 3 * UNIT + PAGE_SIZE);
+	expect_text(4096, "0x%lx is in the gap below every chunk", (uintptr_t)4096);
+	end = start + 3 * UNIT;
+	expect_text(end, "0x%lx is in a gap, in no chunk; the nearest below is chunk 0", end);
+	end += PAGE_SIZE + 3 * UNIT;
+	expect_text(end, "0x%lx is in a gap, in no chunk; the nearest below is chunk 1", end);
+	end += PAGE_SIZE + 3 * UNIT;
+	expect_text(end, "0x%lx is in the gap past the last chunk, chunk 2", end);
+}
+
+HOST_TEST(where_says_whether_there_is_memory)
+{
+	struct pcpu_where where;
+	const char __percpu *ptr;
+
+	host_boot(&page);
+	ptr = must_alloc(20000, 8);
+	for (size_t at = 0; at < 20000; at += 1000) {
+		pcpu_where(ptr + at, &where);
+		CHECK(where.populated);
+	}
+	pcpu_where((const char __percpu *)(uintptr_t)__per_cpu_start, &where);
+	CHECK_EQ(where.what, PCPU_STATIC);
+	CHECK(where.populated);
+	pcpu_where(ptr + 30000, &where);
+	CHECK_EQ(where.what, PCPU_FREE);
+	CHECK(!where.populated);
+}
+
 HOST_TEST(the_first_chunk_is_announced)
 {
 	char want[200];
@@ -226,6 +263,38 @@ HOST_TEST(the_warnings_left_out_are_counted)
 	host_free((void __percpu *)(uintptr_t)__per_cpu_start);
 	CHECK_EQ(host_warnings, 12);
 	CHECK_EQ(host_info[0], 0);
+}
+
+/* ---- Locks of those who look ---- */
+
+static unsigned int unlocks;
+
+static void count_on(void)
+{
+	unlocks++;
+	CHECK(port_mutex_held() == (unlocks > 2));
+	pcpu_counters.allocs += 1000;
+	pcpu_counters.peak_pages += 1000;
+}
+
+/* What others do once the lock is free is not seen, and what pages need the mutex for is held still. */
+HOST_TEST(looking_is_done_under_the_locks)
+{
+	struct pcpu_chunk_info info[2];
+	struct pcpu_stats stats;
+	unsigned long allocs, peak;
+
+	host_boot(&page);
+	allocs = pcpu_counters.allocs;
+	host_after_unlock = count_on;
+	pcpu_stats_get(&stats);
+	CHECK_EQ(stats.allocs, allocs);
+	peak = pcpu_counters.populated_pages;
+	pcpu_stats_reset_peak();
+	CHECK_EQ(pcpu_counters.peak_pages, peak + 1000);
+	CHECK_EQ(pcpu_inspect_chunks(info, 2), 1);
+	host_after_unlock = NULL;
+	CHECK_EQ(unlocks, 3);
 }
 
 /* ---- Listings ---- */
@@ -372,8 +441,11 @@ int main(void)
 		cmocka_unit_test(failures_are_counted_apart),
 		cmocka_unit_test(results_say_where_the_area_is_and_was),
 		cmocka_unit_test(every_pointer_is_told_in_words),
+		cmocka_unit_test(gaps_are_told_in_words),
+		cmocka_unit_test(where_says_whether_there_is_memory),
 		cmocka_unit_test(the_first_chunk_is_announced),
 		cmocka_unit_test(the_warnings_left_out_are_counted),
+		cmocka_unit_test(looking_is_done_under_the_locks),
 		cmocka_unit_test(listings_fill_what_they_are_given),
 		cmocka_unit_test(the_checker_sees_every_number_that_is_wrong),
 		cmocka_unit_test(the_checker_sees_wrong_pages),

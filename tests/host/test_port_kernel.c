@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* links: percpu/port_kernel.c tests/host/stub_kernel.c */
+/* links: percpu/port_kernel.c tests/host/stub_kernel.c tests/host/tell_kernel.c */
 /* flags: -DCONFIG_LOCK_CHECKS=1 -no-pie -Wl,-T,tests/host/percpu.ld */
 /*
  * The kernel's side of percpu/port.h, hook by hook, between a kernel that only tells what it was asked
@@ -9,237 +9,31 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "arch/x86_64/arch.h"
-#include "arch/x86_64/smp.h"
-#include "kernel/ksyms.h"
-#include "kernel/mutex.h"
 #include "kernel/printk.h"
 #include "kernel/spinlock.h"
-#include "kernel/thread.h"
-#include "kernel/time.h"
 #include "kernel/workqueue.h"
-#include "mm/early.h"
-#include "mm/kmalloc.h"
 #include "mm/vmalloc.h"
-#include "percpu/percpu.h"
 #include "tests/host/stub_kernel.h"
-
-#define NR_PAGES 8
+#include "tests/host/tell_kernel.h"
 
 struct cpumask cpu_possible_mask;
 unsigned int nr_cpu_ids;
 uintptr_t __per_cpu_offset[NR_CPUS];
 DEFINE_PER_CPU_READ_MOSTLY(uintptr_t, this_cpu_off);
 
-/* ---- What the kernel was asked, in order ---- */
-
-static char story[2048];
-
-static void __printf(1, 2) tell(const char *fmt, ...)
-{
-	size_t used = strlen(story);
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(story + used, sizeof(story) - used, fmt, args);
-	va_end(args);
-}
-
-/* What was told since the last time is that, and no more. */
-static void __printf(1, 2) expect_story(const char *fmt, ...)
-{
-	char want[sizeof(story)];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(want, sizeof(want), fmt, args);
-	va_end(args);
-	assert_string_equal(story, want);
-	story[0] = 0;
-}
-
-/* ---- A kernel that has what these say ---- */
-
-static struct page descriptors[NR_PAGES];
-static unsigned long map_fails_at; /* the n-th call; 0: none */
-static bool out_of_memory, sleep_allowed, mutex_owned;
-static uint64_t microseconds;
-static struct work *queued;
-static uintptr_t early_range_start = VMALLOC_START;
-
-unsigned int smp_node_of(unsigned int cpu)
-{
-	return cpu + 100;
-}
-
-struct page *page_alloc_node(unsigned int node, unsigned int order, enum page_owner owner)
-{
-	tell("page_alloc %u %u %s;", node, order, owner == PAGE_PERCPU ? "percpu" : "?");
-	return out_of_memory ? NULL : &descriptors[3];
-}
-
-void *page_address(const struct page *page)
-{
-	return phys_to_virt((phys_addr_t)(page - descriptors) * PAGE_SIZE);
-}
-
-struct page *phys_to_page(phys_addr_t pa)
-{
-	return &descriptors[pa / PAGE_SIZE];
-}
-
-void page_free(struct page *page)
-{
-	tell("page_free %zd;", page - descriptors);
-}
-
-size_t page_count(enum page_owner owner)
-{
-	return owner == PAGE_PERCPU ? 77 : 0;
-}
-
-uintptr_t vm_range_alloc(size_t size, size_t align, const char *name)
-{
-	tell("range %zu %zu %s;", size, align, name);
-	return out_of_memory ? 0 : VMALLOC_START + 0x5000;
-}
-
-void vm_range_free(uintptr_t start)
-{
-	tell("range_free %lx;", start);
-}
-
-size_t vm_range_charge(void)
-{
-	return 48;
-}
-
-void vm_area_register_early(struct vm_range *range, size_t align)
-{
-	tell("register %zu %zu %s;", range->size, align, range->name);
-	range->start = early_range_start;
-}
-
-int paging_map(uintptr_t va, phys_addr_t pa, unsigned int prot)
-{
-	tell("map %lx %lx %s;", va, pa, prot == PROT_WRITE ? "rw" : "?");
-	return map_fails_at > 0 && --map_fails_at == 0 ? -ENOMEM : 0;
-}
-
-void vm_unmap_pages(uintptr_t va, size_t n)
-{
-	tell("unmap %lx %zu;", va, n);
-}
-
-void vm_flush(uintptr_t start, uintptr_t end)
-{
-	tell("flush %lx %lx;", start, end);
-}
-
-phys_addr_t paging_lookup(uintptr_t va, unsigned int *prot)
-{
-	assert_null(prot);
-	return va == VMALLOC_START ? 0x3000 : PHYS_NONE;
-}
-
-phys_addr_t early_alloc_phys(size_t size, size_t align, phys_addr_t limit)
-{
-	tell("early %zu %zu %lu;", size, align, limit);
-	return out_of_memory ? PHYS_NONE : 0x4000;
-}
-
-void *kzalloc(size_t size)
-{
-	tell("kzalloc %zu;", size);
-	return out_of_memory ? NULL : &descriptors;
-}
-
-void kfree(void *ptr)
-{
-	tell("kfree %s;", ptr == &descriptors ? "it" : "?");
-}
-
-size_t kmalloc_charge(size_t size)
-{
-	return size + 8;
-}
-
-void mutex_lock(struct mutex *mutex)
-{
-	tell("lock %s;", mutex->name);
-	mutex_owned = true;
-}
-
-void mutex_unlock(struct mutex *mutex)
-{
-	tell("unlock %s;", mutex->name);
-	mutex_owned = false;
-}
-
-bool mutex_is_held(const struct mutex *mutex)
-{
-	return mutex_owned && mutex->name != NULL;
-}
-
-bool may_sleep(void)
-{
-	return sleep_allowed;
-}
-
-void work_queue(struct work *work)
-{
-	tell("queue;");
-	queued = work;
-}
-
-void work_flush(struct work *work)
-{
-	tell("flush work %s;", work == queued ? "queued" : "?");
-}
-
-void pcpu_reclaim(void)
-{
-	tell("reclaim;");
-}
-
-void warn(const char *area, const char *fmt, ...)
-{
-	char text[300];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	tell("%s: %s;", area, text);
-}
-
-void log_vline(enum log_level level, const char *area, const char *fmt, va_list args)
-{
-	char text[300];
-
-	vsnprintf(text, sizeof(text), fmt, args);
-	tell("%d %s: %s;", level, area, text);
-}
-
-uint64_t time_us(void)
-{
-	return microseconds;
-}
-
 static int start(void **state)
 {
 	(void)state;
-	story[0] = 0;
-	map_fails_at = 0;
-	out_of_memory = mutex_owned = false;
-	sleep_allowed = true;
-	early_range_start = VMALLOC_START;
+	forget_story();
+	kernel.map_fails_at = 0;
+	kernel.out_of_memory = kernel.mutex_owned = false;
+	kernel.sleep_allowed = true;
+	kernel.early_range_start = VMALLOC_START;
 	port_kernel_heap_ready();
 	return 0;
 }
@@ -261,7 +55,7 @@ static void a_page_is_its_direct_map_address(void **state)
 	assert_int_equal(port_page_to_phys(page), 0x3000);
 	port_page_free(page);
 	expect_story("page_free 3;");
-	out_of_memory = true;
+	kernel.out_of_memory = true;
 	assert_null(port_page_alloc(0));
 	expect_story("page_alloc 100 0 percpu;");
 	assert_int_equal(port_pages_owned(), 77);
@@ -280,7 +74,7 @@ static void ranges_are_charged(void **state)
 	port_range_free(VMALLOC_START + 0x5000, 0x20000);
 	expect_story("range_free ffffd00000005000;");
 	assert_int_equal(port_kernel_heap_bytes(), before);
-	out_of_memory = true;
+	kernel.out_of_memory = true;
 	assert_int_equal(port_range_alloc(0x20000), 0);
 	assert_int_equal(port_kernel_heap_bytes(), before);
 }
@@ -291,9 +85,9 @@ static void the_first_range_lies_low(void **state)
 	(void)state;
 	assert_int_equal(port_range_register_early(0x10000), VMALLOC_START);
 	expect_story("register 65536 4096 percpu first chunk;");
-	early_range_start = VMALLOC_START + PERCPU_LINK_BASE - 0x10000;
-	assert_int_equal(port_range_register_early(0x10000), early_range_start);
-	early_range_start += PAGE_SIZE;
+	kernel.early_range_start = VMALLOC_START + PERCPU_LINK_BASE - 0x10000;
+	assert_int_equal(port_range_register_early(0x10000), kernel.early_range_start);
+	kernel.early_range_start += PAGE_SIZE;
 	EXPECT_PANIC(port_range_register_early(0x10000),
 		     "percpu first chunk: 65536 bytes at 0xffffd0002fff1000 end more than "
 		     "0x30000000 above the vmalloc area's start");
@@ -313,7 +107,7 @@ static void a_mapping_that_fails_is_taken_back(void **state)
 	(void)state;
 	map_three(0);
 	expect_story("map 10000 1000 rw;map 11000 3000 rw;map 12000 5000 rw;");
-	map_fails_at = 3;
+	kernel.map_fails_at = 3;
 	map_three(-ENOMEM);
 	expect_story("map 10000 1000 rw;map 11000 3000 rw;map 12000 5000 rw;"
 		     "unmap 10000 2;flush 10000 13000;");
@@ -332,17 +126,17 @@ static void books_are_charged(void **state)
 	void *ptr = port_zalloc(100);
 
 	(void)state;
-	assert_ptr_equal(ptr, &descriptors);
+	assert_ptr_equal(ptr, tell_heap_object());
 	assert_int_equal(port_kernel_heap_bytes(), before + 108);
 	port_free(ptr, 100);
 	expect_story("kzalloc 100;kfree it;");
 	assert_int_equal(port_kernel_heap_bytes(), before);
-	out_of_memory = true;
+	kernel.out_of_memory = true;
 	assert_null(port_zalloc(100));
 	assert_int_equal(port_kernel_heap_bytes(), before);
 	EXPECT_PANIC(port_early_alloc(24), "no 24 bytes of memory for the first chunk's books");
-	out_of_memory = false;
-	story[0] = 0;
+	kernel.out_of_memory = false;
+	forget_story();
 	assert_ptr_equal(port_early_alloc(24), phys_to_virt(0x4000));
 	expect_story("early 24 8 0;");
 }
@@ -392,7 +186,7 @@ static void the_nth_call_fails_once(void **state)
 		assert_true(port_fail_pending(hook));
 		port_fail_nth(hook, 0);
 		assert_true(call_works(hook));
-		story[0] = 0;
+		forget_story();
 	}
 }
 
@@ -434,7 +228,7 @@ static void locks_are_taken_and_released(void **state)
 	flags = port_lock();
 	EXPECT_PANIC(spin_lock_irqsave(&outer), "a test's: taken while pcpu_lock is held");
 	assert_true(port_may_sleep());
-	sleep_allowed = false;
+	kernel.sleep_allowed = false;
 	assert_false(port_may_sleep());
 }
 
@@ -446,7 +240,7 @@ static void reclaim_is_work(void **state)
 	port_reclaim_schedule();
 	port_reclaim_wait();
 	expect_story("queue;flush work queued;");
-	queued->fn(queued);
+	kernel.queued->fn(kernel.queued);
 	expect_story("reclaim;");
 	flags = port_lock();
 	EXPECT_PANIC(port_reclaim_schedule(), "assertion failed: !port_lock_held()");
@@ -490,7 +284,7 @@ static void reports_are_passed_on(void **state)
 	assert_string_equal(buf, "123");
 	port_symbol(0x77, buf, sizeof(buf));
 	assert_string_equal(buf, "0x77S");
-	microseconds = 2999;
+	kernel.microseconds = 2999;
 	assert_int_equal(port_time_ms(), 2);
 }
 
@@ -532,6 +326,6 @@ int main(void)
 		cmocka_unit_test_setup(kernel_addresses_are_told_from_others, start),
 	};
 
-	host_memory_init(NR_PAGES * PAGE_SIZE);
+	host_memory_init(TELL_PAGES * PAGE_SIZE);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,11 @@ static const struct arguments wrong[] = {
 	{.name = "unit_size", .static_size = STATIC_SIZE, .unit_size = 0, .dyn_size = -1},
 	{.name = "unit_size", .static_size = UNIT + 1, .unit_size = UNIT, .dyn_size = -1},
 	{.name = "unit_size",
+	 .static_size = STATIC_SIZE,
+	 .unit_size = (ssize_t)1 << 31,
+	 .dyn_size = -1,
+	 .pages = 2},
+	{.name = "unit_size",
 	 .static_size = 40000,
 	 .reserved_size = UNIT - 40000 + 1,
 	 .unit_size = UNIT,
@@ -245,6 +250,28 @@ HOST_TEST(automatic_sizes)
 	check_invariants("automatic sizes");
 }
 
+/* Pages past the unit are not asked for. */
+HOST_TEST(more_pages_than_a_unit_has)
+{
+	set_up(&(struct arguments){
+		.static_size = STATIC_SIZE, .unit_size = UNIT, .dyn_size = -1, .pages = 17});
+	CHECK_EQ(chunk_info(0, 1).pages_populated, UNIT / PAGE_SIZE);
+	CHECK_EQ(chunk_info(0, 1).pages_total, UNIT / PAGE_SIZE);
+	check_invariants("more pages than a unit has");
+}
+
+/* The last unit size whose bytes an int of the area map can count. */
+HOST_TEST(the_largest_unit)
+{
+	const int unit = INT32_MAX / PAGE_SIZE * PAGE_SIZE;
+
+	set_up(&(struct arguments){
+		.static_size = STATIC_SIZE, .unit_size = unit, .dyn_size = -1, .pages = 2});
+	check_map(0, -STATIC_SIZE, unit - STATIC_SIZE);
+	CHECK(host_alloc(PCPU_MIN_UNIT_SIZE, PAGE_SIZE) != NULL);
+	check_invariants("the largest unit");
+}
+
 HOST_TEST(automatic_unit_holds_static_and_reserved)
 {
 	set_up(&(struct arguments){.static_size = STATIC_SIZE,
@@ -330,6 +357,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(U6_O9_O12_wrong_arguments_panic),
 		cmocka_unit_test(automatic_sizes),
+		cmocka_unit_test(more_pages_than_a_unit_has),
+		cmocka_unit_test(the_largest_unit),
 		cmocka_unit_test(automatic_unit_holds_static_and_reserved),
 		cmocka_unit_test(exact_fit_is_right),
 		cmocka_unit_test(no_dynamic_part_beside_a_reserved_one),
