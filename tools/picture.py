@@ -83,7 +83,11 @@ def record(trace, words):
         raise machine.Failure(f"{os.path.relpath(RECORD)} is missing: run `make picture`")
     done = subprocess.run([RECORD, trace, *words], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise machine.Failure(done.stderr.strip() or f"record ended with status {done.returncode}")
+        why = done.stderr.strip() or f"record ended with status {done.returncode}"
+        if "cannot be mapped" in why:
+            why += ": a process may not have so many mappings here (vm.max_map_count); " \
+                   "a smaller SMP needs fewer"
+        raise machine.Failure(why)
     return done.stdout.splitlines()
 
 

@@ -3,8 +3,8 @@
  * Words and numbers: figures of a state, what an event did, what an area is.
  */
 function bytesText(n) {
-	if (n >= 1 << 20 && n % (1 << 18) === 0)
-		return n / (1 << 20) + " MiB";
+	if (n >= 1 << 20)
+		return Math.round(n / (1 << 20) * 10) / 10 + " MiB";
 	return n >= 1024 && n % 256 === 0 ? n / 1024 + " KiB" : n + " B";
 }
 
