@@ -106,6 +106,7 @@ SRCS_kernel := \
 	kernel/ksyms.c \
 	kernel/main.c \
 	kernel/monitor.c \
+	kernel/monitor_control.c \
 	kernel/monitor_help.c \
 	kernel/monitor_input.c \
 	kernel/monitor_output.c \

@@ -3,6 +3,7 @@
 #pragma once
 
 #define ENOENT	  2
+#define EINTR	  4
 #define EIO	  5
 #define EAGAIN	  11
 #define ENOMEM	  12

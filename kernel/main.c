@@ -122,7 +122,7 @@ static bool run_replay(void)
 		warn(LOG_AREA, "replay=%s: no such trace: the prompt's replay lists them", name);
 		return false;
 	}
-	replay_run(trace, &report);
+	replay_run(trace, &report, NULL);
 	return replay_print(trace->name, &report);
 }
 
@@ -135,7 +135,7 @@ static void run_tests(void)
 		selection = "quick";
 	if (test_count(selection) == 0 && strcmp(selection, "none") != 0)
 		warn(LOG_AREA, "selftest=%s: no test has such a name", selection);
-	test_run_selection(selection);
+	test_run_selection(selection, NULL);
 }
 
 /* The thread "main": tests, replay, then the prompt or the end. */

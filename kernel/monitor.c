@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The monitor: reads a line, cuts it into commands at ';' and words at blanks, and runs them one
- * after the other. A command that fails does not keep the rest of its line from running.
+ * after the other. A command that fails does not keep the rest of its line from running, Ctrl-C does.
  *
  * Commands are entries of tables (monitor_internal.h); the number of words is checked here, by the
  * entry's usage, what they mean by the command, before it changes anything.
@@ -12,7 +12,8 @@
 #include "kernel/string.h"
 #include "kernel/usage.h"
 
-#define PROMPT "percpu> "
+#define PROMPT	    "percpu> "
+#define MAX_NESTING 8 /* commands that run commands */
 
 /* A line being run. A test run by the `test` command may run lines itself, so there are two. */
 static struct command_line {
@@ -24,6 +25,7 @@ static unsigned int depth;
 static const struct monitor_command *const tables[] = {
 	monitor_percpu_commands,
 	monitor_system_commands,
+	monitor_control_commands,
 	monitor_help_commands,
 };
 
@@ -76,20 +78,31 @@ static unsigned int split(char *text, char **words)
 	}
 }
 
-/* Runs one command; true if it succeeded or there is none. */
-static bool run_command(char *text, char **words)
+bool monitor_run_words(unsigned int argc, char **argv)
 {
-	unsigned int argc = split(text, words);
-	const struct monitor_command *command;
+	static unsigned int nesting;
+	const struct monitor_command *command = monitor_command_find(argv[0]);
+	bool good;
 
-	if (argc == 0)
-		return true;
-	command = monitor_command_find(words[0]);
 	if (!command)
 		return false;
 	if (argc - 1 < usage_min(command->args) || argc - 1 > usage_max(command->args))
 		return wrong_count(command, argc - 1);
-	return command->run(argc, words);
+	if (nesting == MAX_NESTING)
+		return monitor_error("%s: more than %d commands inside each other: use fewer",
+				     command->name, MAX_NESTING);
+	nesting++;
+	good = command->run(argc, argv);
+	nesting--;
+	return good;
+}
+
+/* Runs one command; true if it succeeded or there is none. */
+static bool run_command(char *text, char **words)
+{
+	unsigned int argc = split(text, words);
+
+	return argc == 0 || monitor_run_words(argc, words);
 }
 
 static bool line_too_long(void)
@@ -98,24 +111,38 @@ static bool line_too_long(void)
 			     MONITOR_LINE_SIZE);
 }
 
-unsigned int monitor_execute(const char *text)
+/* Runs the commands of a line that was copied to line->text; returns how many failed. */
+static unsigned int run_line(struct command_line *line)
 {
-	struct command_line *line = &lines[depth];
 	unsigned int failed = 0;
 	char *rest, *next;
 
-	if (depth == ARRAY_SIZE(lines))
-		return !monitor_error("the monitor is nested too deep: leave the inner one first");
-	if (strlcpy(line->text, text, sizeof(line->text)) >= sizeof(line->text))
-		return !line_too_long();
-	depth++;
-	for (rest = line->text; rest; rest = next) {
+	for (rest = line->text; rest && !monitor_stopped(); rest = next) {
 		next = strchr(rest, ';');
 		if (next)
 			*next++ = '\0';
 		failed += !run_command(rest, line->words);
 	}
+	return failed;
+}
+
+unsigned int monitor_execute(const char *text)
+{
+	struct command_line *line = &lines[depth];
+	unsigned int failed;
+	bool enabled;
+
+	if (depth == ARRAY_SIZE(lines))
+		return !monitor_error("the monitor is nested too deep: leave the inner one first");
+	if (strlcpy(line->text, text, sizeof(line->text)) >= sizeof(line->text))
+		return !line_too_long();
+	enabled = monitor_stop_enable(false);
+	if (depth == 0) /* what a test runs is not what the person at the prompt sees */
+		monitor_stop_enable(enabled);
+	depth++;
+	failed = run_line(line);
 	depth--;
+	monitor_stop_enable(enabled);
 	return failed;
 }
 
@@ -124,9 +151,11 @@ void monitor_run(void)
 	for (;;) {
 		const char *text = monitor_read_line(PROMPT);
 
+		monitor_stop_begin();
 		if (text)
 			monitor_execute(text);
 		else
 			line_too_long();
+		monitor_stop_enable(false);
 	}
 }

@@ -27,7 +27,7 @@ static bool help_keys(void)
 		{"Backspace, Del, Ctrl-W", "delete before, under the cursor; a word"},
 		{"Ctrl-K, Ctrl-U", "delete from the cursor on; all before it"},
 		{"Ctrl-L", "clear the screen"},
-		{"Ctrl-C", "drop the line"},
+		{"Ctrl-C", "drop the line; stop what runs"},
 		{"Ctrl-D", "in an empty line: poweroff"},
 	};
 

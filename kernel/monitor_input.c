@@ -4,23 +4,32 @@
  * (monitor_terminal.c). CR, LF and CRLF end a line.
  */
 #include "arch/x86_64/serial.h"
+#include "kernel/keys.h"
 #include "kernel/monitor_internal.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "kernel/terminal.h"
+#include "kernel/time.h"
 #include "kernel/wait.h"
 
 #define NO_TEXT '\1' /* stands for bytes that are no text, so that no command matches */
 
-#define POLL_MS 200 /* in case a wake-up is lost with a machine's interrupt */
+#define LOOK_US 10000 /* between two looks for Ctrl-C */
+#define POLL_MS 200   /* in case a wake-up is lost with a machine's interrupt */
 
 static struct wait_queue input_queue = WAIT_QUEUE_INIT(input_queue);
 
 /* Bytes read and not yet looked at. */
 static struct {
-	char bytes[256];
+	char bytes[4096];
 	size_t next, count;
 } input;
+
+static struct {
+	bool enabled;	    /* a command runs that Ctrl-C may stop */
+	bool asked;	    /* to stop */
+	uint64_t looked_at; /* when bytes were looked for last, in time_us */
+} stop;
 
 static struct {
 	char text[MONITOR_LINE_SIZE + 1];
@@ -53,6 +62,47 @@ char monitor_next_byte(void)
 		wait_finish(&input_queue, &entry);
 	}
 	return input.bytes[input.next++];
+}
+
+void monitor_stop_begin(void)
+{
+	stop.enabled = terminal_on();
+	stop.asked = false;
+}
+
+bool monitor_stop_enable(bool enable)
+{
+	bool was = stop.enabled;
+
+	stop.enabled = enable;
+	return was;
+}
+
+/* Takes in what was typed; all up to the last Ctrl-C is dropped, as a terminal's driver would. */
+static void look_for_control_c(void)
+{
+	size_t kept = input.count - input.next;
+
+	memmove(input.bytes, input.bytes + input.next, kept);
+	input.next = 0;
+	input.count = kept + serial_read(input.bytes + kept, sizeof(input.bytes) - kept);
+	for (size_t i = input.count; i-- > 0;) {
+		if (input.bytes[i] != CTRL('C'))
+			continue;
+		input.next = i + 1;
+		stop.asked = true;
+		console_write("^C\n", 3);
+		return;
+	}
+}
+
+bool monitor_stopped(void)
+{
+	if (stop.enabled && !stop.asked && time_us() - stop.looked_at >= LOOK_US) {
+		stop.looked_at = time_us();
+		look_for_control_c();
+	}
+	return stop.enabled && stop.asked;
 }
 
 static void append(char c)

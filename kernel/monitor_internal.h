@@ -21,13 +21,16 @@ struct monitor_command {
 #define MONITOR_MAX_WORDS (MONITOR_LINE_SIZE / 2 + 1)
 
 /* Each table ends with an entry without a name; monitor.c lists the tables. */
-extern const struct monitor_command monitor_help_commands[], monitor_percpu_commands[],
-	monitor_system_commands[];
+extern const struct monitor_command monitor_control_commands[], monitor_help_commands[],
+	monitor_percpu_commands[], monitor_system_commands[];
 
 /* All commands, table by table; NULL past the last. */
 const struct monitor_command *monitor_command_at(size_t i);
 /* The command of that name; NULL with an error printed if there is none. */
 const struct monitor_command *monitor_command_find(const char *name);
+
+/* Runs the command that the words are; true if it succeeded. It may be called from inside a command. */
+bool monitor_run_words(unsigned int argc, char **argv);
 
 /* ---- Words that may stand for a kind of argument (monitor_words.c) ---- */
 extern const struct complete_source monitor_words;
@@ -78,3 +81,10 @@ void monitor_list_words(const char *text, size_t length);
 /* The next byte: whether there is one already; waits for it. */
 bool monitor_byte_ready(void);
 char monitor_next_byte(void);
+
+/* From here on a command runs, and on a terminal Ctrl-C asks it to stop. */
+void monitor_stop_begin(void);
+/* Whether Ctrl-C was typed since; commands that take long ask now and then. Thread context. */
+bool monitor_stopped(void);
+/* While not enabled, nobody is asked to stop. Returns what it was. */
+bool monitor_stop_enable(bool enable);

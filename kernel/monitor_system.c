@@ -4,6 +4,7 @@
 #include "arch/x86_64/serial.h"
 #include "arch/x86_64/smp.h"
 #include "kernel/bench.h"
+#include "kernel/errno.h"
 #include "kernel/monitor_internal.h"
 #include "kernel/printk.h"
 #include "kernel/replay.h"
@@ -133,7 +134,8 @@ static bool run_replay(unsigned int argc, char **argv)
 
 	if (!trace)
 		return unknown_trace(argv[1]);
-	replay_run(trace, &report);
+	if (replay_run(trace, &report, monitor_stopped) == -EINTR)
+		return monitor_error("%s", report.error);
 	replay_format(trace->name, &report, line, sizeof(line));
 	monitor_print("%s", line);
 	return replay_good(&report);
@@ -148,10 +150,13 @@ static bool run_test(unsigned int argc, char **argv)
 		return monitor_error("test: %s names no test%s: quick, all or a pattern of names",
 				     monitor_quote(selection),
 				     monitor_did_you_mean("GLOB", selection));
-	totals = test_run_selection(selection);
+	totals = test_run_selection(selection, monitor_stopped);
 	if (totals.fail > 0)
 		return monitor_error("test: %u of %u tests failed", totals.fail,
 				     totals.pass + totals.fail + totals.skip);
+	if (monitor_stopped())
+		return monitor_error("test: stopped: %u passed, %u skipped", totals.pass,
+				     totals.skip);
 	return true;
 }
 

@@ -40,6 +40,7 @@ struct replay {
 	unsigned int cpus[NR_CPUS]; /* online ones, rising */
 	unsigned int nr_cpus;
 	unsigned int cpu; /* where the thread is pinned */
+	bool (*stop)(void);
 	int status;
 };
 
@@ -147,9 +148,23 @@ static void go_to_cpu(struct replay *r, unsigned int cpu)
 	r->cpu = cpu;
 }
 
+/* Whether to go no further than to event i. */
+static bool stopped(struct replay *r, size_t i)
+{
+	if (!r->stop || !r->stop())
+		return false;
+	snprintf(r->report->error, sizeof(r->report->error),
+		 "replay=%s: stopped after %zu of %zu events; what lived is freed", r->trace->name,
+		 i, r->nr_events);
+	r->status = -EINTR;
+	return true;
+}
+
 static void do_events(struct replay *r)
 {
-	for (size_t i = 0; i < r->nr_events; i++) {
+	size_t i;
+
+	for (i = 0; i < r->nr_events && !stopped(r, i); i++) {
 		const struct trace_event *event = &r->events[i];
 
 		go_to_cpu(r, r->cpus[event->cpu % r->nr_cpus]);
@@ -158,7 +173,7 @@ static void do_events(struct replay *r)
 		else
 			do_free(r, event);
 	}
-	r->report->events = r->nr_events;
+	r->report->events = i;
 	for (size_t n = 0; n < r->nr_areas; n++) {
 		if (r->areas[n].ptr)
 			release(r, n, false);
@@ -278,21 +293,22 @@ static void replay_thread(void *arg)
 	unload(r);
 }
 
-int replay_run(const struct trace_text *trace, struct replay_report *report)
+int replay_run(const struct trace_text *trace, struct replay_report *report, bool (*stop)(void))
 {
 	struct thread *thread;
 	int status;
 
 	mutex_lock(&replay_mutex);
 	*report = (struct replay_report){0};
-	current_replay = (struct replay){.trace = trace, .report = report, .cpu = THREAD_ANY_CPU};
+	current_replay = (struct replay){
+		.trace = trace, .report = report, .cpu = THREAD_ANY_CPU, .stop = stop};
 	thread = thread_create("replay", replay_thread, &current_replay, THREAD_ANY_CPU);
 	if (thread)
 		thread_join(thread);
 	else
 		current_replay.status = no_memory(&current_replay, KERNEL_STACK_SIZE);
 	status = current_replay.status;
-	if (!event_hook && !replay_good(report))
+	if (!event_hook && status != -EINTR && !replay_good(report))
 		nr_failures++;
 	mutex_unlock(&replay_mutex);
 	return status;

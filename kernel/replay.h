@@ -23,9 +23,11 @@ struct replay_report {
 /*
  * Replays the trace in a thread of its own. 0 with the report filled (it may still tell of failed or
  * corrupt events); -EINVAL for a malformed trace (nothing was allocated), -ENOMEM for want of memory
- * for the events; then report->error says it, with the line number. Sleeps; one at a time.
+ * for the events; then report->error says it, with the line number. Sleeps; one at a time. stop, if not
+ * NULL, is asked before each event, in that thread: once it says true, what lives is freed, and the
+ * status is -EINTR.
  */
-int replay_run(const struct trace_text *trace, struct replay_report *report);
+int replay_run(const struct trace_text *trace, struct replay_report *report, bool (*stop)(void));
 /* Whether nothing went wrong. */
 bool replay_good(const struct replay_report *report);
 /* The one-line report of INTERFACES section 6, or "error: …", into buf; no newline. */

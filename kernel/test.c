@@ -228,11 +228,13 @@ static void run_checked(struct test_run *t)
 	__atomic_store_n(&running, NULL, __ATOMIC_RELEASE);
 }
 
-static void run_one(const struct test *test, unsigned int number, struct test_totals *totals)
+static void run_one(const struct test *test, unsigned int number, struct test_totals *totals,
+		    bool skipped)
 {
-	struct test_run t = {.test = test};
+	struct test_run t = {.test = test, .skip = skipped ? "stopped" : NULL};
 
-	run_checked(&t);
+	if (!skipped)
+		run_checked(&t);
 	if (t.failures != 0) {
 		totals->fail++;
 		report("not ok %u - %s", number, test->name);
@@ -278,17 +280,20 @@ unsigned int test_count(const char *selection)
 	return count;
 }
 
-static void run_selected(const char *selection, struct test_totals *totals)
+static void run_selected(const char *selection, struct test_totals *totals, bool (*stop)(void))
 {
 	unsigned int number = 0;
+	bool stopped = false;
 
 	for (size_t i = 0; i < nr_tests(); i++) {
-		if (selected(&__tests_start[i], selection))
-			run_one(&__tests_start[i], ++number, totals);
+		if (!selected(&__tests_start[i], selection))
+			continue;
+		stopped = stopped || (stop != NULL && stop());
+		run_one(&__tests_start[i], ++number, totals, stopped);
 	}
 }
 
-struct test_totals test_run_selection(const char *selection)
+struct test_totals test_run_selection(const char *selection, bool (*stop)(void))
 {
 	struct test_totals totals = {0};
 	unsigned int count;
@@ -303,7 +308,7 @@ struct test_totals test_run_selection(const char *selection)
 		total_failures++;
 	}
 	thread_tick_hook_add(watchdog);
-	run_selected(selection, &totals);
+	run_selected(selection, &totals, stop);
 	thread_tick_hook_remove(watchdog);
 	report("# Totals: pass:%u fail:%u skip:%u total:%u", totals.pass, totals.fail, totals.skip,
 	       count);

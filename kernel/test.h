@@ -69,8 +69,9 @@ struct test_totals {
 };
 
 /* Runs the tests that a selection names: "quick", "all", "none" or a glob over names. Prints plan,
- * results and "# Totals: pass:N fail:N skip:N total:N". Returns this run's totals. Sleeps. */
-struct test_totals test_run_selection(const char *selection);
+ * results and "# Totals: pass:N fail:N skip:N total:N". Returns this run's totals. Sleeps. stop, if not
+ * NULL, is asked before each test: once it says true, the others are skipped. */
+struct test_totals test_run_selection(const char *selection, bool (*stop)(void));
 /* How many tests a selection names. */
 unsigned int test_count(const char *selection);
 /* The names of the tests there are, in the order they run; NULL past the last. */

@@ -115,7 +115,6 @@ class Console:
 
     def _take_output(self, data):
         self.typed = False
-        self.unanswered = self.unanswered and CTRL_C_SHOWN not in data
         if not data:
             self.guest_open = False
             data = bytes(self.held or b"")
@@ -128,6 +127,8 @@ class Console:
             data, self.held = bytes(self.held[start.start():]), None
         self.output += data
         self.tail += data
+        if CTRL_C_SHOWN in self.tail[-len(data) - 1:]:
+            self.unanswered = False
         self.prompt_seen = self.prompt_seen or PROMPT in self.tail[-len(data) - len(PROMPT):]
         del self.tail[:-KEEP]
 

@@ -165,6 +165,17 @@ static const char *const bad_lines[] = {
 	"bench nonsense",
 	"bench burst churn",
 	"reboot now",
+	"repeat",
+	"repeat 3",
+	"repeat x sync",
+	"repeat -1 sync",
+	"repeat 1000001 sync",
+	"repeat 3 nonsense",
+	"repeat 3 map 99999",
+	"time",
+	"time nonsense",
+	"time alloc 0",
+	"time time time time time time time time sync",
 	"poweroff now",
 };
 
@@ -395,5 +406,34 @@ TEST(monitor_names_what_may_have_been_meant, TEST_QUICK)
 	EXPECT(strstr(output, "(did you mean quick?)"));
 	EXPECT_EQ(run("frobnicate"), 1);
 	EXPECT(strstr(output, "error: unknown command 'frobnicate': help lists"));
+	buffers_put();
+}
+
+TEST(monitor_repeats_a_command_until_it_fails, TEST_QUICK)
+{
+	REQUIRE(buffers_get());
+	EXPECT_EQ(run("repeat 3 sync; check"), 0);
+	EXPECT_EQ(count_lines(output), 4);
+	EXPECT(strstr(output, "\nok chunks="));
+	EXPECT_EQ(run("repeat 2 repeat 3 sync"), 0);
+	EXPECT_EQ(count_lines(output), 6);
+	EXPECT_EQ(run("repeat 0 sync"), 0);
+	EXPECT_EQ(count_lines(output), 0);
+	EXPECT_EQ(run("repeat 1000 alloc 0"), 1);
+	EXPECT(starts_with(output, "error: alloc: ") && is_one_line(output));
+	EXPECT_EQ(run("repeat 1000 alloc"), 1);
+	EXPECT(starts_with(output, "error: alloc: too few") && is_one_line(output));
+	buffers_put();
+}
+
+TEST(monitor_times_a_command, TEST_QUICK)
+{
+	REQUIRE(buffers_get());
+	EXPECT_EQ(run("time repeat 2 sync"), 0);
+	EXPECT_EQ(count_lines(output), 3);
+	EXPECT(strstr(output, "\ntime=repeat us="));
+	EXPECT(field("us=") < 60000000);
+	EXPECT_EQ(run("time alloc 0"), 1);
+	EXPECT(is_one_line(output));
 	buffers_put();
 }

@@ -38,7 +38,7 @@ TEST(replay_counts_what_the_trace_has, TEST_QUICK)
 	struct replay_report report;
 	char line[REPLAY_LINE_SIZE];
 
-	EXPECT_EQ(replay_run(&trace, &report), 0);
+	EXPECT_EQ(replay_run(&trace, &report, NULL), 0);
 	expect_clean(t, &report);
 	EXPECT_EQ(report.events, 8);
 	EXPECT_EQ(report.allocs, 5);
@@ -56,9 +56,37 @@ TEST(replay_of_nothing_is_clean, TEST_QUICK)
 	struct trace_text trace = trace_of("# nothing\n");
 	struct replay_report report;
 
-	EXPECT_EQ(replay_run(&trace, &report), 0);
+	EXPECT_EQ(replay_run(&trace, &report, NULL), 0);
 	expect_clean(t, &report);
 	EXPECT_EQ(report.events, 0);
+}
+
+static unsigned int events_left;
+
+static bool enough(void)
+{
+	return events_left-- == 0;
+}
+
+TEST(replay_stops_when_asked_and_frees_what_lives, TEST_QUICK)
+{
+	struct trace_text trace = trace_of(small_text);
+	unsigned int failures = replay_failures();
+	struct replay_report report;
+
+	for (unsigned int n = 0; n < 8; n++) {
+		events_left = n;
+		EXPECT_EQ(replay_run(&trace, &report, enough), -EINTR);
+		EXPECT_EQ(report.events, n);
+		EXPECT_EQ(report.allocs + report.frees, n);
+		EXPECT_EQ(report.corrupt + report.failed, 0);
+		EXPECT_EQ(report.leaked_pages, 0);
+		EXPECT(strstr(report.error, "stopped after ") &&
+		       strstr(report.error, " of 8 events"));
+	}
+	events_left = 8;
+	EXPECT_EQ(replay_run(&trace, &report, enough), 0);
+	EXPECT_EQ(replay_failures(), failures);
 }
 
 static unsigned int hook_calls;
@@ -96,7 +124,7 @@ TEST(replay_runs_events_on_their_cpus, TEST_QUICK)
 	hook_calls = 0;
 	cpus_seen = 0;
 	replay_set_hook(note_cpu);
-	EXPECT_EQ(replay_run(&trace, &report), 0);
+	EXPECT_EQ(replay_run(&trace, &report, NULL), 0);
 	replay_set_hook(NULL);
 	expect_clean(t, &report);
 	EXPECT_EQ(hook_calls, 3);
@@ -120,7 +148,7 @@ TEST(replay_sees_one_changed_bit_on_any_cpu, TEST_QUICK)
 
 	replay_set_hook(spoil);
 	for_each_possible_cpu (victim_cpu) {
-		EXPECT_EQ(replay_run(&trace, &report), 0);
+		EXPECT_EQ(replay_run(&trace, &report, NULL), 0);
 		EXPECT_EQ(report.corrupt, 1);
 		EXPECT_EQ(report.failed, 0);
 		EXPECT(!replay_good(&report));
@@ -144,7 +172,7 @@ TEST(replay_sees_an_area_that_is_not_given_back, TEST_QUICK)
 
 	kept = NULL;
 	replay_set_hook(keep_an_area);
-	EXPECT_EQ(replay_run(&trace, &report), 0);
+	EXPECT_EQ(replay_run(&trace, &report, NULL), 0);
 	replay_set_hook(NULL);
 	EXPECT(report.leaked_pages > 0);
 	EXPECT_EQ(report.corrupt, 0);
@@ -160,9 +188,9 @@ TEST(replay_refuses_malformed_traces_with_their_line, TEST_QUICK)
 
 	pcpu_stats_get(&before);
 	replay_set_hook(note_cpu); /* so that these do not count as replays gone wrong */
-	EXPECT_EQ(replay_run(&form, &report), -EINVAL);
+	EXPECT_EQ(replay_run(&form, &report, NULL), -EINVAL);
 	EXPECT(strstr(report.error, "line 2:"));
-	EXPECT_EQ(replay_run(&twice, &report), -EINVAL);
+	EXPECT_EQ(replay_run(&twice, &report, NULL), -EINVAL);
 	EXPECT(strstr(report.error, "line 4:"));
 	replay_set_hook(NULL);
 	pcpu_stats_get(&after);
@@ -187,7 +215,7 @@ TEST(replay_of_every_bundled_trace_is_clean, TEST_SLOW)
 	struct replay_report report;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		EXPECT_EQ(replay_run(trace_find(names[i]), &report), 0);
+		EXPECT_EQ(replay_run(trace_find(names[i]), &report, NULL), 0);
 		expect_clean(t, &report);
 	}
 }

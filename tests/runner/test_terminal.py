@@ -77,6 +77,33 @@ def test_a_second_control_c_ends_a_kernel_that_does_not_answer():
         assert terminal.status() == 1
 
 
+def test_control_c_stops_repeat_test_and_replay():
+    with Terminal() as terminal:
+        for line, started, said in (
+                ("repeat 1000000 alloc 8; sync", "ptr=0x", "error: repeat: stopped after "),
+                ("repeat 1000000 replay nft", "replay=nft", "stopped after "),
+                ("test quick", "ok 1 - ", "error: test: stopped: ")):
+            terminal.type(line + "\r")
+            terminal.until(started)
+            terminal.type("\x03")
+            terminal.until("^C\r\n")
+            rest = terminal.until(PROMPT).replace("\x1b[1;31m", "").replace("\x1b[0m", "")
+            assert said in rest and "reclaimed=" not in rest, rest[-1000:]
+        assert "passed" in rest and "# SKIP stopped" in rest, rest[-1000:]
+        assert "ok chunks=" in terminal.ask("check")
+        terminal.type("poweroff\r")
+        assert terminal.status() == 0
+
+
+def test_what_is_typed_while_a_command_runs_comes_after_it():
+    with Terminal() as terminal:
+        terminal.type("repeat 20 sync\rmap 0\rche")
+        assert terminal.until("map=0 ").count("reclaimed=") == 20
+        terminal.until(PROMPT)
+        terminal.type("ck\r")
+        assert "ok chunks=" in terminal.until(PROMPT)
+
+
 def test_a_pipe_and_console_pipe_stay_plain():
     script = b"nonsense\nchunks\nsync\n"
     for console in ("", " console=pipe"):
