@@ -14,6 +14,7 @@ enum {
 	TAG_CMDLINE = 1,
 	TAG_MODULE = 3,
 	TAG_MEMORY_MAP = 6,
+	TAG_FRAMEBUFFER = 8,
 	TAG_ACPI_OLD = 14,
 	TAG_ACPI_NEW = 15
 };
@@ -43,6 +44,20 @@ struct mb2_memory_entry {
 	uint64_t base, length;
 	uint32_t type;
 	uint32_t reserved;
+};
+
+struct mb2_framebuffer {
+	struct mb2_tag tag;
+	uint64_t address;
+	uint32_t pitch, width, height;
+	uint8_t bits, type;
+	uint16_t reserved; /* the colours follow, as the type has them */
+};
+
+enum { MB2_FRAMEBUFFER_RGB = 1, MB2_FRAMEBUFFER_TEXT = 2 };
+
+struct mb2_colours {
+	struct boot_colour red, green, blue; /* position, then size */
 };
 
 enum { RSDP_OLD_SIZE = 20, RSDP_NEW_SIZE = 36 };
@@ -160,6 +175,36 @@ static const char *parse_rsdp(const struct tag_view *tag, struct boot_info *out)
 	return NULL;
 }
 
+/* A type that is not known, such as a palette, is no framebuffer for us. */
+static const char *parse_framebuffer(const struct tag_view *tag, struct boot_info *out)
+{
+	struct mb2_framebuffer head;
+	struct mb2_colours colours = {0};
+	enum boot_framebuffer_type type = FRAMEBUFFER_TEXT;
+
+	if (tag->size < sizeof(head))
+		return "framebuffer tag too short";
+	memcpy(&head, tag->bytes, sizeof(head));
+	if (head.type == MB2_FRAMEBUFFER_RGB) {
+		if (tag->size < sizeof(head) + sizeof(colours))
+			return "framebuffer tag without its colours";
+		memcpy(&colours, tag->bytes + sizeof(head), sizeof(colours));
+		type = FRAMEBUFFER_RGB;
+	} else if (head.type != MB2_FRAMEBUFFER_TEXT) {
+		return NULL;
+	}
+	out->framebuffer = (struct boot_framebuffer){.type = type,
+						     .address = head.address,
+						     .pitch = head.pitch,
+						     .width = head.width,
+						     .height = head.height,
+						     .bits = head.bits,
+						     .red = colours.red,
+						     .green = colours.green,
+						     .blue = colours.blue};
+	return NULL;
+}
+
 static const char *parse_tag(const struct tag_view *tag, struct boot_info *out)
 {
 	switch (tag->type) {
@@ -169,6 +214,8 @@ static const char *parse_tag(const struct tag_view *tag, struct boot_info *out)
 		return parse_module(tag, out);
 	case TAG_MEMORY_MAP:
 		return parse_memory_map(tag, out);
+	case TAG_FRAMEBUFFER:
+		return parse_framebuffer(tag, out);
 	case TAG_ACPI_OLD:
 	case TAG_ACPI_NEW:
 		return parse_rsdp(tag, out);

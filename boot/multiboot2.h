@@ -31,6 +31,20 @@ struct boot_module {
 	char cmdline[64];	/* the words after its file name */
 };
 
+enum boot_framebuffer_type { FRAMEBUFFER_NONE, FRAMEBUFFER_RGB, FRAMEBUFFER_TEXT };
+
+/* The screen as the loader left it. */
+struct boot_framebuffer {
+	enum boot_framebuffer_type type; /* FRAMEBUFFER_NONE: the rest is 0 */
+	phys_addr_t address;
+	uint32_t pitch;		/* bytes from one line to the next */
+	uint32_t width, height; /* pixels; of text: characters */
+	uint8_t bits;		/* of a pixel or character */
+	struct boot_colour {
+		uint8_t position, size; /* of its bits in a pixel; 0 for text */
+	} red, green, blue;
+};
+
 struct boot_info {
 	char cmdline[BOOT_CMDLINE_SIZE];
 	struct boot_region regions[BOOT_MAX_REGIONS];
@@ -39,6 +53,7 @@ struct boot_info {
 	unsigned int nr_modules;
 	uint8_t rsdp[36]; /* copy of the ACPI root pointer; all 0 if there was no tag */
 	bool has_rsdp;
+	struct boot_framebuffer framebuffer;
 };
 
 extern struct boot_info boot_info;

@@ -20,6 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(out.modules[i].start <= out.modules[i].end);
 		FUZZ_CHECK(memchr(out.modules[i].cmdline, 0, sizeof(out.modules[i].cmdline)));
 	}
+	FUZZ_CHECK(out.framebuffer.type <= FRAMEBUFFER_TEXT);
+	FUZZ_CHECK(out.framebuffer.type != FRAMEBUFFER_NONE || out.framebuffer.width == 0);
 	FUZZ_CHECK(error != NULL || out.nr_regions > 0);
 	return 0;
 }

@@ -13,7 +13,15 @@
 
 #include <cmocka.h>
 
-enum { CMDLINE = 1, MODULE = 3, MEMORY_MAP = 6, ACPI_OLD = 14, ACPI_NEW = 15, UNKNOWN = 77 };
+enum {
+	CMDLINE = 1,
+	MODULE = 3,
+	MEMORY_MAP = 6,
+	FRAMEBUFFER = 8,
+	ACPI_OLD = 14,
+	ACPI_NEW = 15,
+	UNKNOWN = 77
+};
 
 static uint8_t info[65536];
 static size_t used;
@@ -82,6 +90,22 @@ static void put_module(uint32_t start, uint32_t end, const char *text)
 	used = ALIGN_UP(used, 8);
 }
 
+/* A framebuffer of 1024x768; RGB (type 1) has its colours behind it. */
+static void put_framebuffer(uint8_t type, uint8_t bits, const char *colours, size_t n)
+{
+	const uint8_t form[4] = {bits, type, 0, 0};
+
+	put_u32(FRAMEBUFFER);
+	put_u32((uint32_t)(32 + n));
+	put_u64(0x4fd000000);
+	put_u32(4096);
+	put_u32(1024);
+	put_u32(768);
+	put(form, sizeof(form));
+	put(colours, n);
+	used = ALIGN_UP(used, 8);
+}
+
 /* Parses the first `size` bytes of a copy whose head says that `total` bytes are there. */
 static const char *parse(size_t size, uint32_t total, struct boot_info *out)
 {
@@ -115,6 +139,7 @@ static void put_everything(void)
 	put_tag(ACPI_NEW, rsdp, 36);
 	memset(rsdp, 'o', sizeof(rsdp));
 	put_tag(ACPI_OLD, rsdp, 20);
+	put_framebuffer(1, 32, "\20\10\10\7\0\6", 6);
 }
 
 static void every_tag_is_read(void **state __unused)
@@ -272,6 +297,16 @@ static void rsdp_too_short(void)
 	put_tag(ACPI_NEW, "RSD PTR ", 8);
 }
 
+static void framebuffer_too_short(void)
+{
+	put_tag(FRAMEBUFFER, info, 23);
+}
+
+static void framebuffer_without_colours(void)
+{
+	put_framebuffer(1, 32, "\20\10\10\10\0", 5);
+}
+
 static void tag_too_small(void)
 {
 	put_u32(UNKNOWN);
@@ -282,6 +317,39 @@ static void tag_too_large(void)
 {
 	put_u32(UNKNOWN);
 	put_u32(0xfffffff8);
+}
+
+static void framebuffers_of_each_kind(void **state __unused)
+{
+	struct boot_info boot;
+	const struct boot_framebuffer *screen = &boot.framebuffer;
+
+	put_everything();
+	assert_null(finish(&boot));
+	assert_int_equal(screen->type, FRAMEBUFFER_RGB);
+	assert_int_equal(screen->address, 0x4fd000000);
+	assert_int_equal(screen->pitch, 4096);
+	assert_int_equal(screen->width, 1024);
+	assert_int_equal(screen->height, 768);
+	assert_int_equal(screen->bits, 32);
+	assert_int_equal(screen->red.position << 8 | screen->red.size, 0x1008);
+	assert_int_equal(screen->green.position << 8 | screen->green.size, 0x0807);
+	assert_int_equal(screen->blue.position << 8 | screen->blue.size, 0x0006);
+
+	begin();
+	put_memory_map(1, 24);
+	put_framebuffer(2, 16, "", 0);
+	assert_null(finish(&boot));
+	assert_int_equal(screen->type, FRAMEBUFFER_TEXT);
+	assert_int_equal(screen->bits, 16);
+	assert_int_equal(screen->red.size, 0);
+
+	begin();
+	put_memory_map(1, 24);
+	put_framebuffer(0, 8, "\2\0\0\0", 4); /* a palette */
+	assert_null(finish(&boot));
+	assert_int_equal(screen->type, FRAMEBUFFER_NONE);
+	assert_int_equal(screen->width, 0);
 }
 
 static void each_malformed_tag_is_named(void **state __unused)
@@ -296,6 +364,8 @@ static void each_malformed_tag_is_named(void **state __unused)
 	expect_error(map_with_small_entries, "memory map with a bad entry size");
 	expect_error(map_with_half_an_entry, "memory map does not end with an entry");
 	expect_error(rsdp_too_short, "ACPI root pointer tag too short");
+	expect_error(framebuffer_too_short, "framebuffer tag too short");
+	expect_error(framebuffer_without_colours, "framebuffer tag without its colours");
 	expect_error(tag_too_small, "tag smaller than its head");
 	expect_error(tag_too_large, "tag runs past the end");
 }
@@ -344,6 +414,7 @@ int main(void)
 		cmocka_unit_test(larger_entries_and_odd_regions),
 		cmocka_unit_test(touching_regions_of_one_type_are_joined),
 		cmocka_unit_test(long_texts_are_cut_and_ended),
+		cmocka_unit_test(framebuffers_of_each_kind),
 		cmocka_unit_test(each_malformed_tag_is_named),
 		cmocka_unit_test(every_truncation_is_an_error),
 		cmocka_unit_test(every_changed_byte_is_survived),
