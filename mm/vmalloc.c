@@ -126,7 +126,7 @@ void vfree(void *addr)
 	vm_range_free(va);
 }
 
-void *vm_map_device(phys_addr_t pa, size_t size, const char *name)
+void *vm_map_device(phys_addr_t pa, size_t size, unsigned int caching, const char *name)
 {
 	size_t offset = pa & (PAGE_SIZE - 1);
 	size_t span = ALIGN_UP(offset + size, PAGE_SIZE);
@@ -135,7 +135,7 @@ void *vm_map_device(phys_addr_t pa, size_t size, const char *name)
 	if (va == 0)
 		panic("vm_map_device: %s: no %zu bytes of addresses", name, span);
 	for (size_t done = 0; done < span; done += PAGE_SIZE) {
-		if (paging_map(va + done, pa - offset + done, PROT_WRITE | PROT_NOCACHE) != 0)
+		if (paging_map(va + done, pa - offset + done, PROT_WRITE | caching) != 0)
 			panic("vm_map_device: %s: no page table for %#lx", name,
 			      (unsigned long)pa + done);
 	}

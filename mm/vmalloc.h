@@ -53,8 +53,9 @@ void vm_flush(uintptr_t start, uintptr_t end);
  * out of memory. vfree: may not be called in an interrupt. */
 void *vmalloc(size_t size, const char *name);
 void vfree(void *addr);
-/* Maps device memory uncached; pa and size need not be aligned. Panics when it can't: boot only. */
-void *vm_map_device(phys_addr_t pa, size_t size, const char *name);
+/* Maps device memory, writable; caching: PROT_NOCACHE or PROT_WRITE_COMBINE. pa and size need not be
+ * aligned. Panics when it can't: boot only. */
+void *vm_map_device(phys_addr_t pa, size_t size, unsigned int caching, const char *name);
 
 /* Fault injection for tests: the n-th vm_range_alloc, vm_map_pages from now fails, once; 0: off. */
 void vm_range_fail_nth(unsigned long n);

@@ -189,7 +189,7 @@ void lapic_init(void)
 	mask_pics();
 	x2apic = want_x2apic();
 	if (!x2apic)
-		regs = vm_map_device(base, REGS_SIZE, "lapic");
+		regs = vm_map_device(base, REGS_SIZE, PROT_NOCACHE, "lapic");
 	irq_set_handler(VECTOR_ERROR, error_interrupt);
 	lapic_init_cpu();
 	calibrate_timer();

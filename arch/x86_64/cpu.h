@@ -24,6 +24,7 @@
 #define EFER_NXE (1 << 11)
 
 #define MSR_APIC_BASE 0x1b
+#define MSR_PAT	      0x277
 #define MSR_EFER      0xc0000080
 #define MSR_GS_BASE   0xc0000101
 

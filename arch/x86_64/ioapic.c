@@ -54,7 +54,8 @@ void ioapic_init(void)
 	for (unsigned int i = 0; i < acpi_madt.nr_ioapics; i++) {
 		struct ioapic *ioapic = &ioapics[nr_ioapics++];
 
-		ioapic->window = vm_map_device(acpi_madt.ioapics[i].address, WINDOW_SIZE, "ioapic");
+		ioapic->window = vm_map_device(acpi_madt.ioapics[i].address, WINDOW_SIZE,
+					       PROT_NOCACHE, "ioapic");
 		ioapic->gsi_base = acpi_madt.ioapics[i].gsi_base;
 		ioapic->nr_inputs = (reg_read(ioapic, REG_VERSION) >> 16 & 0xff) + 1;
 		for (uint32_t input = 0; input < ioapic->nr_inputs; input++)

@@ -41,6 +41,8 @@ uint64_t paging_leaf_bits(unsigned int prot)
 		bits |= PTE_NO_EXECUTE;
 	if (prot & PROT_NOCACHE)
 		bits |= PTE_NO_CACHE | PTE_WRITE_THROUGH;
+	if (prot & PROT_WRITE_COMBINE)
+		bits |= PTE_WRITE_THROUGH; /* alone: type 1 of PAT_TYPES */
 	return bits;
 }
 
@@ -280,6 +282,8 @@ static unsigned int leaf_prot(uint64_t leaf)
 		prot |= PROT_EXEC;
 	if (leaf & PTE_NO_CACHE)
 		prot |= PROT_NOCACHE;
+	else if (leaf & PTE_WRITE_THROUGH)
+		prot |= PROT_WRITE_COMBINE;
 	return prot;
 }
 

@@ -11,8 +11,9 @@
 enum {
 	PROT_READ = 0,
 	PROT_WRITE = 1 << 0,
-	PROT_EXEC = 1 << 1,   /* never together with PROT_WRITE: refused with a panic */
-	PROT_NOCACHE = 1 << 2 /* device memory */
+	PROT_EXEC = 1 << 1,	    /* never together with PROT_WRITE: refused with a panic */
+	PROT_NOCACHE = 1 << 2,	    /* device memory */
+	PROT_WRITE_COMBINE = 1 << 3 /* video memory: not cached, writes may be joined */
 };
 
 #define PHYS_NONE (~(phys_addr_t)0)

@@ -20,6 +20,10 @@
 
 #define BOOT_MAPPED_END (4ul << 30)
 
+/* Memory types by the bits PCD and PWT of a leaf: write-back, write-combining, uncached but for the
+ * MTRRs, uncached; as after reset but for the second, and twice. Intel SDM vol. 3 section 12.12. */
+#define PAT_TYPES 0x0007010600070106ul
+
 enum {
 	CPUID_FEATURES = 1,
 	CPUID_STRUCTURED = 7,
@@ -153,11 +157,12 @@ static void map_identity(uint64_t *root)
 	map_range(root, TRAMPOLINE_PHYS, TRAMPOLINE_PHYS, TRAMPOLINE_PHYS + PAGE_SIZE, bits);
 }
 
-/* Write protection also for ring 0, no-execute, global pages and the guards against user pages; and the
- * caches, which INIT leaves off (Intel SDM vol. 3 table 9-1). */
+/* Write protection also for ring 0, no-execute, memory types, global pages and the guards against user
+ * pages; and the caches, which INIT leaves off (Intel SDM vol. 3 table 9-1). */
 static void set_control_bits(void)
 {
 	x86_write_msr(MSR_EFER, x86_read_msr(MSR_EFER) | EFER_NXE);
+	x86_write_msr(MSR_PAT, PAT_TYPES);
 	x86_write_cr0((x86_read_cr0() | CR0_WP) & ~(uint64_t)(CR0_CD | CR0_NW));
 }
 

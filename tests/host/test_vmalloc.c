@@ -379,7 +379,7 @@ static void injected_faults_fail_one_call(void **state __unused)
 
 static void device_keeps_the_offset(void **state __unused)
 {
-	uintptr_t va = (uintptr_t)vm_map_device(0xfee00ff0, 0x20, "device");
+	uintptr_t va = (uintptr_t)vm_map_device(0xfee00ff0, 0x20, PROT_NOCACHE, "device");
 	unsigned int prot;
 
 	assert_int_equal(va & (PAGE_SIZE - 1), 0xff0);

@@ -260,6 +260,33 @@ TEST(arch_O28_vmalloc_top_level_entries_are_there_on_every_cpu, TEST_QUICK)
 		EXPECT(paging_root[paging_index(va, 4)] & PTE_PRESENT);
 }
 
+static void read_memory_types(void *types)
+{
+	*(uint64_t *)types = x86_read_msr(MSR_PAT);
+}
+
+/* A leaf with the bit PWT alone has the type in byte 1. */
+TEST(arch_video_memory_combines_writes_on_every_cpu, TEST_QUICK)
+{
+	const uint64_t write_combining = 1;
+	void *video = vm_map_device(0xa0000, PAGE_SIZE, PROT_WRITE_COMBINE, "test");
+	unsigned int prot, cpu;
+
+	EXPECT_EQ(paging_lookup((uintptr_t)video, &prot), 0xa0000);
+	EXPECT_EQ(prot, PROT_WRITE | PROT_WRITE_COMBINE);
+	for_each_online_cpu (cpu) {
+		uint64_t types;
+
+		smp_call(cpu, read_memory_types, &types);
+		EXPECT_EQ(types >> 8 & 0xff, write_combining);
+		EXPECT_EQ(types & 0xff, 6);	  /* write-back */
+		EXPECT_EQ(types >> 24 & 0xff, 0); /* uncached */
+	}
+	paging_unmap((uintptr_t)video);
+	vm_flush((uintptr_t)video, (uintptr_t)video + PAGE_SIZE);
+	vm_range_free((uintptr_t)video);
+}
+
 static void expect_direct(struct test_run *t, phys_addr_t pa)
 {
 	unsigned int prot = PROT_EXEC;
