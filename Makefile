@@ -50,7 +50,7 @@ endif
 # What `make run` understands; tools/run.py reads it from the environment.
 CPUS ?= 4
 SMP  ?= $(CPUS)
-export SMP MEM CMDLINE TRACE ACCEL UEFI TIMEOUT QEMU QEMUEXTRA KERNEL GDB STOPPED DRY GDBFLAGS \
+export SMP MEM CMDLINE TRACE VIDEO ACCEL UEFI TIMEOUT QEMU QEMUEXTRA KERNEL GDB STOPPED DRY GDBFLAGS \
 	BOOTS BREAK
 
 # V=1 shows the commands.
@@ -85,7 +85,8 @@ SRCS_arch := \
 	arch/x86_64/time.c \
 	arch/x86_64/tlb.c \
 	arch/x86_64/trampoline.S \
-	arch/x86_64/traps.c
+	arch/x86_64/traps.c \
+	arch/x86_64/vga.c
 
 SRCS_mm := \
 	mm/early.c \
@@ -122,6 +123,8 @@ SRCS_kernel := \
 	kernel/replay.c \
 	kernel/replay_memory.c \
 	kernel/sched.c \
+	kernel/screen.c \
+	kernel/screen_paint.c \
 	kernel/similar.c \
 	kernel/spinlock.c \
 	kernel/string.c \
@@ -223,6 +226,7 @@ HOST_TESTS := $(HOST_TESTS_percpu) \
 	tests/host/test_page.c \
 	tests/host/test_printf.c \
 	tests/host/test_rbtree.c \
+	tests/host/test_screen.c \
 	tests/host/test_trace.c \
 	tests/host/test_trace_store.c \
 	tests/host/test_vmalloc.c
@@ -244,7 +248,7 @@ SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRC
 	$(SRCS_coverage)
 C_FILES = $(filter %.c,$(SRCS)) $(HOST_TESTS) $(wildcard tests/fuzz/*.c tests/port_minimal/*.c tools/picture/*.c */*.h */*/*.h \
 	tests/port_minimal/*/*.h)
-OBJS := $(SRCS:%=$(B)/obj/%.o)
+OBJS := $(SRCS:%=$(B)/obj/%.o) $(B)/font.o
 
 # ---- The kernel -----------------------------------------------------------------------------------
 
@@ -259,6 +263,14 @@ $(B)/obj/%.S.o: %.S $(B)/flags
 	$(call say,AS,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ASFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/font.c: kernel/font.txt tools/font.py
+	$(call say,FONT,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PYTHON) tools/font.py $< $@
+
+$(B)/font.o: $(B)/font.c $(B)/flags
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/obj/kernel/traces.S.o: $(wildcard tests/traces/*.trace)
 
@@ -335,7 +347,7 @@ picture: ## a page that shows, event by event, what the allocator does with a tr
 picture-tools: $(PICTURE)
 	@:
 
-PARTS := runner kernel model gdb picture build spin host # of the tests, the longest first
+PARTS := runner kernel model metal gdb picture build spin host # of the tests, the longest first
 
 # Nothing is begun that lacks a tool, and on a bare machine `make setup run` waits for the set-up.
 need-tools: $(filter setup,$(MAKECMDGOALS))
@@ -358,6 +370,7 @@ T_gdb    := tests/gdb/test_gdb.py
 T_runner := tests/runner/test_doctor.py 'tests/runner/test_runner.py [a-m]*' 'tests/runner/test_runner.py [n-z]*' \
 	'tests/runner/test_terminal.py [a-k]*' 'tests/runner/test_terminal.py [l-z]*' tests/boot/test_refusals.py tests/boot/test_panics.py
 T_build  := tests/compile/test_compile.py tests/compile/test_port.py
+T_metal  := tests/metal/test_screen.py
 T_model  := tests/model/test_model.py tests/model/test_bad_input.py
 T_spin   := tests/model_spin/test_spin.py
 T_picture := tests/picture/test_picture.py
@@ -377,6 +390,7 @@ test-gdb: ## gdb attached to the kernel
 test-runner: ## how `make run` takes broken kernels
 test-build: ## per-CPU accesses in the disassembly, misuse that must not compile, the port
 test-spin: ## a Spin model of the locking holds, and finds planted errors
+test-metal: ## monitor and keyboard, CD and USB stick, BIOS and UEFI
 test-model: ## the monitor against an independent model of the allocator
 test-picture: ## the page of `make picture` in a headless Chromium
 $(PARTS:%=test-%): test-%:
@@ -400,6 +414,7 @@ NEEDS_kernel := $(ELF) ubsan
 NEEDS_runner := $(ELF) ubsan
 NEEDS_gdb    := $(ELF) $(B)/compile_commands.json
 NEEDS_build  := $(ELF)
+NEEDS_metal  := $(ELF)
 NEEDS_model  := $(ELF)
 NEEDS_spin   := $(ELF)
 NEEDS_picture := picture-tools

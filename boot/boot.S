@@ -24,13 +24,21 @@
 #define MB2_ARCH_I386 0
 #define MB2_TAG_END 0
 #define MB2_TAG_INFO_REQUEST 1
+#define MB2_TAG_CONSOLE 4
+#define MB2_TAG_FRAMEBUFFER 5
 #define MB2_TAG_MODULE_ALIGN 6
 #define MB2_OPTIONAL 1
 #define MB2_INFO_CMDLINE 1
 #define MB2_INFO_MODULE 3
 #define MB2_INFO_MEMORY_MAP 6
+#define MB2_INFO_FRAMEBUFFER 8
 #define MB2_INFO_ACPI_OLD 14
 #define MB2_INFO_ACPI_NEW 15
+
+#define MB2_CONSOLE_EGA_TEXT (1 << 1) /* it may also be text, as without a graphics driver */
+#define SCREEN_WIDTH 1024
+#define SCREEN_HEIGHT 768
+#define SCREEN_BITS 32
 
 #define COM1 0x3f8
 #define UART_LSR_THR_EMPTY (1 << 5)
@@ -75,7 +83,22 @@ mb2_wanted:
 	.long mb2_wanted_end - mb2_wanted
 	.long MB2_INFO_ACPI_OLD
 	.long MB2_INFO_ACPI_NEW
+	.long MB2_INFO_FRAMEBUFFER
 mb2_wanted_end:
+
+	.balign 8
+	.short MB2_TAG_CONSOLE
+	.short MB2_OPTIONAL
+	.long 12
+	.long MB2_CONSOLE_EGA_TEXT
+
+	.balign 8
+	.short MB2_TAG_FRAMEBUFFER /* or the nearest that the loader finds */
+	.short MB2_OPTIONAL
+	.long 20
+	.long SCREEN_WIDTH
+	.long SCREEN_HEIGHT
+	.long SCREEN_BITS
 
 	.balign 8
 	.short MB2_TAG_MODULE_ALIGN

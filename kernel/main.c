@@ -24,6 +24,7 @@
 #include "kernel/panic.h"
 #include "kernel/printk.h"
 #include "kernel/replay.h"
+#include "kernel/screen.h"
 #include "kernel/string.h"
 #include "kernel/test.h"
 #include "kernel/thread.h"
@@ -158,6 +159,7 @@ void kmain(uint32_t magic, uint32_t info)
 	serial_init(COM1);	  /* console */
 	serial_init(COM2);	  /* test report */
 	read_boot_info(magic, info);
+	screen_init(&boot_info.framebuffer); /* the console on the monitor too */
 	cmdline_init(boot_info.cmdline);
 	log_set_level((enum log_level)min(cmdline_u64("loglevel", LOG_INFO), (uint64_t)LOG_DEBUG));
 	traps_init(); /* faults have messages */
@@ -172,6 +174,7 @@ void kmain(uint32_t magic, uint32_t info)
 	page_init(); /* takes over what the early allocator left */
 	kmalloc_init();
 	vmalloc_init();
+	screen_map();
 	port_kernel_heap_ready();
 	traps_init_cpu(smp_processor_id()); /* exception stacks with guard pages */
 	register_module();

@@ -9,6 +9,9 @@
  * that out when its own line is done. The panicking CPU does not defer and breaks the lock after a
  * while.
  *
+ * The serial port gets its bytes at once. The screen (kernel/screen.h) is painted by idle CPUs, and by
+ * the writer only when they have not come to it for a while.
+ *
  * A line being typed on a terminal stays below all of it: it is hidden before a text and shown again
  * after it. The two byte strings that do so are kept here, for any context.
  *
@@ -22,12 +25,15 @@
 #include "kernel/cmdline.h"
 #include "kernel/panic.h"
 #include "kernel/printk_internal.h"
+#include "kernel/screen.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
 
 #define LINE_SIZE     512
 #define DEFERRED_SIZE 1024
 #define PANIC_WAIT_NS 200000000ull /* for another CPU to finish its line */
+#define IDLE_PAINT_NS 50000000ull  /* between two pictures of the screen by idle CPUs */
+#define BUSY_PAINT_NS 250000000ull /* … and before who writes paints one himself */
 
 static unsigned int console_holder;  /* CPU id + 1; 0: free */
 static unsigned int console_panic;   /* id + 1 of the CPU that panics */
@@ -78,21 +84,39 @@ static enum access console_take(void)
 }
 
 /* The console is held. */
-static void put(const char *buf, size_t n)
+static void put(const char *buf, size_t n, enum screen_tone tone)
+{
+	serial_write(COM1, buf, n);
+	screen_write(buf, n, tone);
+}
+
+/* The same above the line that is being typed. */
+static void put_above(const char *buf, size_t n, enum screen_tone tone)
 {
 	const char *hide = READ_ONCE(overlay.hide);
 
 	if (hide != NULL)
-		serial_write(COM1, hide, strlen(hide));
-	serial_write(COM1, buf, n);
+		put(hide, strlen(hide), TONE_NORMAL);
+	put(buf, n, tone);
 	if (hide != NULL)
-		serial_write(COM1, overlay.show, overlay.show_length);
+		put(overlay.show, overlay.show_length, TONE_NORMAL);
+}
+
+static bool paint_is_due(uint64_t interval)
+{
+	return screen_is_behind() && time_ns() - screen_painted_at() >= interval;
+}
+
+static void paint_all(void)
+{
+	while (screen_paint_row()) {
+	}
 }
 
 static void console_release(void)
 {
 	if (deferred_length > 0)
-		put(deferred, deferred_length);
+		put_above(deferred, deferred_length, TONE_NORMAL);
 	deferred_length = 0;
 	__atomic_store_n(&console_holder, 0, __ATOMIC_RELEASE);
 }
@@ -106,17 +130,16 @@ static void defer(const char *buf, size_t n)
 	deferred_length += n;
 }
 
-static void write_port(uint16_t port, const char *buf, size_t n)
+static void write_console(const char *buf, size_t n, enum screen_tone tone)
 {
 	irqflags_t flags = irq_save();
 
 	if (console_take() == ACCESS_WRITE) {
-		if (port == COM1)
-			put(buf, n);
-		else
-			serial_write(port, buf, n);
+		put_above(buf, n, tone);
+		if (paint_is_due(BUSY_PAINT_NS))
+			paint_all();
 		console_release();
-	} else if (port == COM1) {
+	} else {
 		defer(buf, n);
 	}
 	irq_restore(flags);
@@ -124,12 +147,48 @@ static void write_port(uint16_t port, const char *buf, size_t n)
 
 void console_write(const char *buf, size_t n)
 {
-	write_port(COM1, buf, n);
+	write_console(buf, n, TONE_NORMAL);
+}
+
+void console_flush(void)
+{
+	irqflags_t flags = irq_save();
+
+	if (screen_is_behind() && console_take() == ACCESS_WRITE) {
+		paint_all();
+		console_release();
+	}
+	irq_restore(flags);
+}
+
+bool console_paint(void)
+{
+	static bool painting; /* a picture is begun; under the console's lock */
+	unsigned int me = smp_processor_id() + 1;
+	irqflags_t flags;
+	bool painted;
+
+	if (!screen_is_behind() || (!READ_ONCE(painting) && !paint_is_due(IDLE_PAINT_NS)))
+		return false;
+	flags = irq_save();
+	painted = READ_ONCE(console_panic) == 0 && console_try(me);
+	if (painted) {
+		painting = screen_paint_row();
+		console_release();
+	}
+	irq_restore(flags);
+	return painted;
 }
 
 void report_write(const char *buf, size_t n)
 {
-	write_port(COM2, buf, n);
+	irqflags_t flags = irq_save();
+
+	if (console_take() == ACCESS_WRITE) {
+		serial_write(COM2, buf, n);
+		console_release();
+	}
+	irq_restore(flags);
 }
 
 void console_overlay(const char *update, size_t n, const char *hide, const char *show,
@@ -138,7 +197,7 @@ void console_overlay(const char *update, size_t n, const char *hide, const char 
 	irqflags_t flags = irq_save();
 
 	if (console_take() == ACCESS_WRITE) {
-		serial_write(COM1, update, n);
+		put(update, n, TONE_NORMAL);
 		overlay.show_length = min(show_length, sizeof(overlay.show));
 		memcpy(overlay.show, show, overlay.show_length);
 		WRITE_ONCE(overlay.hide, hide);
@@ -197,10 +256,13 @@ static size_t format_line(char *line, const char *area, const char *fmt, va_list
 void log_vline(enum log_level level, const char *area, const char *fmt, va_list args)
 {
 	char line[LINE_SIZE];
+	enum screen_tone tone = level == LOG_ERROR  ? TONE_ERROR
+				: level == LOG_WARN ? TONE_WARNING
+						    : TONE_NORMAL;
 
 	if (level > READ_ONCE(max_level))
 		return;
-	console_write(line, format_line(line, area, fmt, args));
+	write_console(line, format_line(line, area, fmt, args), tone);
 }
 
 void log_line(enum log_level level, const char *area, const char *fmt, ...)

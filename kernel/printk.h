@@ -55,6 +55,11 @@ void console_printf(const char *fmt, ...) __printf(1, 2);
 #define CONSOLE_SHOW_SIZE 640
 void console_overlay(const char *update, size_t n, const char *hide, const char *show,
 		     size_t show_length);
+/* Puts all that was written on the screen, before the machine ends. Any context. */
+void console_flush(void);
+/* For who has nothing better to do: puts one row of text on the screen if one waits and the last one was
+ * put there a while ago. True if it did. Any context. */
+bool console_paint(void);
 /* COM2, where the test report is repeated alone. */
 void report_write(const char *buf, size_t n);
 

@@ -10,6 +10,7 @@
 #include "arch/x86_64/memlayout.h"
 #include "arch/x86_64/smp.h"
 #include "kernel/panic.h"
+#include "kernel/printk.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
 
@@ -362,10 +363,14 @@ void sched_idle_loop(void *unused __unused)
 {
 	for (;;) {
 		x86_cli();
-		if (READ_ONCE(this_queue()->nr_ready) > 0)
+		if (READ_ONCE(this_queue()->nr_ready) > 0) {
 			reschedule();
-		else
+		} else if (console_paint()) {
+			x86_sti(); /* in time for the instruction after the next one */
+			x86_pause();
+		} else {
 			x86_sti_hlt();
+		}
 	}
 }
 

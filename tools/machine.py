@@ -48,6 +48,7 @@ class Options:
         self.mem = get("MEM", "512M")
         self.cmdline = get("CMDLINE")
         self.trace = get("TRACE")
+        self.video = get("VIDEO")
         self.accel = get("ACCEL", "tcg")
         self.uefi = get("UEFI", "0") != "0"
         self.qemu = get("QEMU", "qemu-system-x86_64")
@@ -223,7 +224,7 @@ def build_iso(options, iso):
         name = os.path.relpath(options.kernel, ROOT)
         raise Failure(f"{name} is missing: run `make` first")
     try:
-        mkiso.make_iso(options.kernel, iso, options.cmdline, options.trace)
+        mkiso.make_iso(options.kernel, iso, options.cmdline, options.trace, options.video)
     except OSError as error:
         raise Failure(f"cannot make the ISO: {error}; `make setup` installs the tools") from error
     except subprocess.CalledProcessError as error:

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Makes a bootable ISO of the kernel, for BIOS and UEFI, by grub-mkrescue.
 
-    mkiso.py [--cmdline TEXT] [--trace FILE] KERNEL.elf OUT.iso
+    mkiso.py [--cmdline TEXT] [--trace FILE] [--video MODE] KERNEL.elf OUT.iso
 
 The tree is iso/ plus /boot/percpu.elf without debugging sections; the kernel's command line is
 written into grub.cfg word by word, each in quotes, so that GRUB expands nothing. A trace becomes
-the module /boot/trace, its file name the module's argument.
+the module /boot/trace, its file name the module's argument. A video mode is for GRUB's gfxpayload: text,
+or WIDTHxHEIGHTxBITS; without one the kernel's own header says what it would like.
 """
 import argparse
 import os
@@ -24,8 +25,8 @@ def quoted(word):
     return "'" + word.replace("'", "'\\''") + "'"
 
 
-def grub_config(text, cmdline, trace):
-    """grub.cfg with the command line and the module put in."""
+def grub_config(text, cmdline, trace, video):
+    """grub.cfg with the command line, the module and the video mode put in."""
     out = []
     for line in text.splitlines():
         if line.strip().startswith("multiboot2 "):
@@ -33,11 +34,13 @@ def grub_config(text, cmdline, trace):
             line = " ".join([line, *map(quoted, cmdline.split())])
             if trace:
                 line += f"\n{indent}module2 /boot/trace {quoted(os.path.basename(trace))}"
+            if video:  # multiboot2 sets the one that the kernel's header wants
+                line += f"\n{indent}set gfxpayload={quoted(video)}"
         out.append(line)
     return "\n".join(out) + "\n"
 
 
-def make_iso(kernel, out, cmdline="", trace=None):
+def make_iso(kernel, out, cmdline="", trace=None, video=None):
     """Makes out; raises OSError or CalledProcessError with what went wrong."""
     os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
     with tempfile.TemporaryDirectory(dir=os.path.dirname(os.path.abspath(out))) as work:
@@ -50,7 +53,7 @@ def make_iso(kernel, out, cmdline="", trace=None):
             shutil.copyfile(trace, os.path.join(boot, "trace"))
         config = os.path.join(boot, "grub", "grub.cfg")
         with open(config, encoding="utf-8") as file:
-            text = grub_config(file.read(), cmdline, trace)
+            text = grub_config(file.read(), cmdline, trace, video)
         with open(config, "w", encoding="utf-8") as file:
             file.write(text)
         ready = os.path.join(work, "out.iso")
@@ -64,11 +67,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cmdline", default="")
     parser.add_argument("--trace")
+    parser.add_argument("--video")
     parser.add_argument("kernel")
     parser.add_argument("out")
     args = parser.parse_args()
     try:
-        make_iso(args.kernel, args.out, args.cmdline, args.trace)
+        make_iso(args.kernel, args.out, args.cmdline, args.trace, args.video)
     except OSError as error:
         sys.exit(f"mkiso: {error}; `make setup` installs what is missing")
     except subprocess.CalledProcessError as error:

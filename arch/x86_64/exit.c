@@ -6,6 +6,7 @@
 #include "arch/x86_64/arch.h"
 #include "arch/x86_64/coverage.h"
 #include "arch/x86_64/cpu.h"
+#include "kernel/printk.h"
 
 enum {
 	DEBUG_EXIT_PORT = 0xf4,
@@ -31,6 +32,7 @@ static void __noreturn halt(void)
 void arch_exit(unsigned int code)
 {
 	x86_cli();
+	console_flush();
 	coverage_dump();
 	x86_outb(DEBUG_EXIT_PORT, (uint8_t)code);
 	x86_outw(ACPI_PM1A_CONTROL_QEMU, ACPI_SLEEP_S5); /* no debug-exit device: power off */

@@ -17,7 +17,7 @@ QUIET = "selftest=none replay=none"  # straight to the prompt
 def environment(**variables):
     """Ours, with the variables of `make run` set to just these."""
     clean = {key: value for key, value in os.environ.items()
-             if key not in ("SMP", "CPUS", "MEM", "CMDLINE", "TRACE", "ACCEL", "UEFI", "TIMEOUT",
+             if key not in ("SMP", "CPUS", "MEM", "CMDLINE", "TRACE", "VIDEO", "ACCEL", "UEFI", "TIMEOUT",
                             "QEMU", "QEMUEXTRA", "KERNEL", "GDB", "STOPPED", "DRY", "NAME", "BOOTS",
                             "BREAK", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")}
     return dict(clean, **{key: str(value) for key, value in variables.items()})

@@ -1,0 +1,72 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernel at a machine with a monitor, without a serial port: from a CD and from a USB stick, by
+BIOS and by UEFI. What is on the screen is read back from its picture. Prints TAP.
+"""
+import os
+
+from box import PROMPT, ROOT, WRONG, Box
+
+import taptest
+
+QUIET = "selftest=none replay=none"
+YELLOW, RED = (0xff, 0xff, 0x60), (0xff, 0x60, 0x60)
+
+
+def last(lines):
+    return next((line for line in reversed(lines) if line), "")
+
+
+def at_prompt(lines):
+    return last(lines) == PROMPT.rstrip()
+
+
+def wrapped(text, columns):
+    """The text as a screen of so many columns shows it, line by line."""
+    return [line[i:i + columns].rstrip() for line in text.split("\n")
+            for i in range(0, max(len(line), 1), columns)]
+
+
+def test_the_screen_shows_what_the_serial_port_does():
+    """Tests of the area map, with warnings, several screens full: the end of it, character by character."""
+    with Box(serial=True, CMDLINE="selftest=percpu_U* replay=nft", SMP="4", MEM="512M") as box:
+        box.until(at_prompt)
+        picture = box.look()
+        lines = [line for line in picture.lines if line]
+        serial = wrapped(box.serial_text().replace("\r", ""), picture.width // 8)
+        serial = [line for line in serial if line]
+        assert (picture.width, picture.height) == (1024, 768), (picture.width, picture.height)
+        assert len(lines) == 48 and len(serial) > 48, (len(lines), len(serial))
+        assert lines == serial[-48:], "\n".join(f"{a!r}\n{b!r}" for a, b in zip(lines, serial[-48:])
+                                                if a != b)
+        assert picture.inverse == [(47, len(PROMPT))], picture.inverse
+        warning = next(i for i, line in enumerate(picture.lines) if "entered again" in line)
+        assert picture.colours(warning) == {YELLOW}, picture.colours(warning)
+
+
+def test_without_serial_port_from_a_usb_stick_by_uefi():
+    with Box(usb=True, UEFI="1", CMDLINE=QUIET) as box:
+        seen = box.until(at_prompt)
+        assert "cpu0 boot: command line: " + QUIET in seen[0], seen[0]
+        assert WRONG not in box.look().text(), box.look().text()
+
+
+def test_text_mode_from_a_usb_stick_by_bios():
+    with Box(usb=True, CMDLINE=QUIET, VIDEO="text") as box:
+        box.until(at_prompt, box.text_memory)
+        assert any("cpu0 boot: command line: " + QUIET in line for line in box.text_memory())
+
+
+def test_a_panic_stays_on_the_screen():
+    with Box(CMDLINE=QUIET + " break=panic") as box:
+        seen = box.until(lambda seen: "end of panic: asked for by break=panic" in last(seen))
+        for word in ("PANIC: asked for by break=panic", "break_on_request+", "cpu1 was in thread"):
+            assert any(word in line for line in seen), f"no {word!r} in\n" + "\n".join(seen)
+        picture = box.look()
+        row = next(i for i, line in enumerate(picture.lines) if "PANIC: " in line)
+        assert picture.colours(row) == {RED}, picture.colours(row)
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    taptest.main(globals())
