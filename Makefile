@@ -112,6 +112,7 @@ SRCS_kernel := \
 	kernel/monitor_input.c \
 	kernel/monitor_output.c \
 	kernel/monitor_percpu.c \
+	kernel/monitor_records.c \
 	kernel/monitor_system.c \
 	kernel/monitor_tab.c \
 	kernel/monitor_terminal.c \
@@ -120,6 +121,8 @@ SRCS_kernel := \
 	kernel/panic.c \
 	kernel/printk.c \
 	kernel/rbtree.c \
+	kernel/record_trace.c \
+	kernel/records.c \
 	kernel/replay.c \
 	kernel/replay_memory.c \
 	kernel/sched.c \
@@ -181,6 +184,7 @@ SRCS_tests := \
 	tests/kernel/test_percpu_fail.c \
 	tests/kernel/test_percpu_watch.c \
 	tests/kernel/test_percpu_trapsb.c \
+	tests/kernel/test_records.c \
 	tests/kernel/test_replay.c \
 	tests/kernel/test_string.c \
 	tests/kernel/test_thiscpu.c \

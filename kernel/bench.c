@@ -7,6 +7,7 @@
 
 #include "arch/x86_64/cpu.h"
 #include "kernel/cmdline.h"
+#include "kernel/records.h"
 #include "kernel/string.h"
 #include "mm/vmalloc.h"
 #include "percpu/percpu.h"
@@ -185,7 +186,7 @@ const char *bench_name(size_t i)
 bool bench_run(const char *name, print_fn print, const char **error)
 {
 	struct areas areas = {0};
-	bool good;
+	bool good, watched;
 
 	*error = NULL;
 	if (name && !known(name))
@@ -193,10 +194,12 @@ bool bench_run(const char *name, print_fn print, const char **error)
 	areas.ptrs = vmalloc(BURST_MAX_AREAS * sizeof(*areas.ptrs), "bench pointers");
 	areas.order = vmalloc(BURST_MAX_AREAS * sizeof(*areas.order), "bench order");
 	good = areas.ptrs && areas.order;
+	watched = records_watch(false);
 	for (size_t i = 0; good && i < ARRAY_SIZE(benches); i++) {
 		if (!name || strcmp(benches[i].name, name) == 0)
 			good = benches[i].run(&areas, print);
 	}
+	records_watch(watched);
 	if (areas.order)
 		vfree(areas.order);
 	if (areas.ptrs)

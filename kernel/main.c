@@ -23,6 +23,7 @@
 #include "kernel/monitor.h"
 #include "kernel/panic.h"
 #include "kernel/printk.h"
+#include "kernel/records.h"
 #include "kernel/replay.h"
 #include "kernel/screen.h"
 #include "kernel/string.h"
@@ -176,6 +177,7 @@ void kmain(uint32_t magic, uint32_t info)
 	vmalloc_init();
 	screen_map();
 	port_kernel_heap_ready();
+	records_init();			    /* from here on the allocator is watched */
 	traps_init_cpu(smp_processor_id()); /* exception stacks with guard pages */
 	register_module();
 

@@ -24,6 +24,7 @@ static unsigned int depth;
 
 static const struct monitor_command *const tables[] = {
 	monitor_percpu_commands,
+	monitor_records_commands,
 	monitor_system_commands,
 	monitor_control_commands,
 	monitor_help_commands,

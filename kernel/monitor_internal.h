@@ -22,7 +22,7 @@ struct monitor_command {
 
 /* Each table ends with an entry without a name; monitor.c lists the tables. */
 extern const struct monitor_command monitor_control_commands[], monitor_help_commands[],
-	monitor_percpu_commands[], monitor_system_commands[];
+	monitor_percpu_commands[], monitor_records_commands[], monitor_system_commands[];
 
 /* All commands, table by table; NULL past the last. */
 const struct monitor_command *monitor_command_at(size_t i);

@@ -16,6 +16,7 @@
 #include "kernel/ksyms.h"
 #include "kernel/printk.h"
 #include "kernel/printk_internal.h"
+#include "kernel/records.h"
 #include "kernel/sched.h"
 #include "kernel/spinlock.h"
 #include "kernel/string.h"
@@ -196,6 +197,7 @@ static void print_rest_and_exit(const uintptr_t *pcs, size_t nr, bool first_is_e
 	print_trace(pcs, nr, first_is_exact);
 	spin_print_held(smp_processor_id());
 	print_others();
+	records_print_last();
 	log_error("end of panic: %s", what);
 	arch_exit(EXIT_FAILED);
 }

@@ -13,6 +13,7 @@
 enum lock_class {
 	LOCK_CLASS_TEST = 0,	 /* tests' own outer locks */
 	LOCK_CLASS_PERCPU = 10,	 /* pcpu_lock: slots, tree, area maps */
+	LOCK_CLASS_RECORDS = 15, /* what is remembered of operations */
 	LOCK_CLASS_VMALLOC = 20, /* vmalloc ranges */
 	LOCK_CLASS_HEAP = 30,	 /* kmalloc */
 	LOCK_CLASS_PAGING = 40,	 /* page tables */

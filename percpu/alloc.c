@@ -221,7 +221,7 @@ static bool serve_guarded(struct request *req, bool *made, void __percpu **ptr)
 	return served;
 }
 
-static void __percpu *alloc_for(struct request *req, struct pcpu_result *result)
+static void __percpu *alloc_unseen(struct request *req, struct pcpu_result *result)
 {
 	const char *refused = request_refused(req->size, req->align);
 	void __percpu *ptr = NULL;
@@ -251,6 +251,22 @@ static void __percpu *alloc_for(struct request *req, struct pcpu_result *result)
 	}
 	pcpu_report_no_memory(req->size, req->align, req->reserved, result);
 	return NULL;
+}
+
+static void __percpu *alloc_for(struct request *req, struct pcpu_result *result)
+{
+	struct pcpu_event event = {
+		.size = req->size,
+		.align = req->align,
+		.reserved = req->reserved,
+		.caller = req->caller,
+	};
+	void __percpu *ptr = alloc_unseen(req, result);
+
+	event.kind = ptr ? PCPU_ALLOCATED : PCPU_ALLOC_FAILED;
+	event.ptr = ptr;
+	pcpu_tell(&event);
+	return ptr;
 }
 
 __noinline void __percpu *pcpu_try_alloc(size_t size, size_t align, bool reserved,
@@ -285,26 +301,31 @@ bool pcpu_free_locked(void __percpu *ptr, struct pcpu_result *result, bool *surp
 
 static void free_for(void __percpu *ptr, uintptr_t caller, struct pcpu_result *result)
 {
+	struct pcpu_event event = {.kind = PCPU_FREED, .ptr = ptr, .caller = caller};
 	struct pcpu_finding finding = {""};
 	bool freed, surplus = false;
-	irqflags_t flags;
 
 	result->error = NULL;
 	result->warned = false;
 	result->text[0] = 0;
 	if (!ptr)
 		return;
-	flags = port_lock();
+	event.flags = port_lock();
 	if (pcpu_guard_on)
 		freed = pcpu_quarantine_add(ptr, caller, result, &finding);
 	else
 		freed = pcpu_free_locked(ptr, result, &surplus);
-	port_unlock(flags);
+	if (freed)
+		pcpu_tell(&event);
+	port_unlock(event.flags);
 	pcpu_report_damage(&finding, caller);
 	if (pcpu_guard_on)
 		pcpu_quarantine_shrink(GUARD_QUARANTINE_BYTES, caller);
-	if (!freed)
+	if (!freed) {
 		pcpu_report_bad_free(ptr, result);
+		event.kind = PCPU_FREE_REFUSED;
+		pcpu_tell(&event);
+	}
 	if (surplus)
 		port_reclaim_schedule();
 }

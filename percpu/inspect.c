@@ -115,6 +115,21 @@ void pcpu_stats_reset_peak(void)
 	port_unlock(flags);
 }
 
+static void (*observer)(const struct pcpu_event *event);
+
+void pcpu_observe(void (*to_call)(const struct pcpu_event *event))
+{
+	WRITE_ONCE(observer, to_call);
+}
+
+void pcpu_tell(const struct pcpu_event *event)
+{
+	void (*call)(const struct pcpu_event *) = READ_ONCE(observer);
+
+	if (call)
+		call(event);
+}
+
 bool is_kernel_percpu_address(uintptr_t addr)
 {
 	unsigned int cpu;

@@ -76,6 +76,28 @@ struct pcpu_result {
 void __percpu *pcpu_try_alloc(size_t size, size_t align, bool reserved, struct pcpu_result *result);
 void pcpu_try_free(void __percpu *ptr, struct pcpu_result *result);
 
+/* ---- Watching every operation ---- */
+
+enum pcpu_event_kind { PCPU_ALLOCATED, PCPU_FREED, PCPU_ALLOC_FAILED, PCPU_FREE_REFUSED };
+
+/* One operation as its caller sees it: with percpu_debug, the area without the zones around it. */
+struct pcpu_event {
+	enum pcpu_event_kind kind;
+	const void __percpu *ptr; /* NULL for PCPU_ALLOC_FAILED */
+	size_t size, align;	  /* as asked for; 0 for frees */
+	bool reserved;		  /* asked for */
+	irqflags_t flags;	  /* of a free: what port_lock returned, so how interrupts were */
+	uintptr_t caller;	  /* an address in whoever called */
+};
+
+/*
+ * From now on the observer is called with each operation, before whoever asked gets the answer; NULL:
+ * nobody is. A free is told under pcpu_lock, before its area can be handed out again, all others
+ * without a lock; free_percpu(NULL) is none. The observer must not sleep nor call into percpu/; one
+ * that is replaced may still be running on other CPUs. Any context but NMI.
+ */
+void pcpu_observe(void (*observer)(const struct pcpu_event *event));
+
 /* Counters since boot and levels now, recomputable by the checker. */
 struct pcpu_stats {
 	unsigned long allocs, frees;		 /* that succeeded */

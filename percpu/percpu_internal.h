@@ -124,6 +124,10 @@ void pcpu_slots_init(void);
  * where says what it is. *surplus: whether reclaim is to be woken. (L) held. */
 bool pcpu_free_locked(void __percpu *ptr, struct pcpu_result *result, bool *surplus);
 
+/* ---- Watching (inspect.c) ---- */
+/* Tells the observer, if there is one. Of a free that succeeded: (L) held; else no lock. */
+void pcpu_tell(const struct pcpu_event *event);
+
 /* ---- What is refused or fails (report.c): counted, put into *result. (L) not held. ---- */
 /* Why a request is refused whose size or alignment is none; other reasons speak for themselves. */
 extern const char pcpu_illegal_size[];

@@ -13,6 +13,46 @@
 static const struct host_config embed = {.nr_cpus = 2};
 static const struct host_config page = {.nr_cpus = 3, .style = HOST_PAGE, .unit_size = UNIT};
 
+/* ---- Operations as an observer sees them ---- */
+
+static struct pcpu_event seen[8];
+static unsigned int nr_seen;
+
+static void observe(const struct pcpu_event *event)
+{
+	CHECK(nr_seen < ARRAY_SIZE(seen));
+	CHECK_EQ(port_lock_held(), event->kind == PCPU_FREED);
+	CHECK(!port_mutex_held());
+	seen[nr_seen++] = *event;
+}
+
+HOST_TEST(an_observer_sees_each_operation_once)
+{
+	void __percpu *a, *b;
+
+	host_boot(&embed);
+	pcpu_observe(observe);
+	nr_seen = 0;
+	a = __alloc_percpu(24, 16);
+	b = __alloc_reserved_percpu(8, 8);
+	CHECK(!__alloc_percpu(0, 8));
+	free_percpu(a);
+	free_percpu(a);
+	free_percpu(NULL);
+	pcpu_observe(NULL);
+	free_percpu(b);
+	CHECK_EQ(host_warnings, 2);
+	CHECK_EQ(nr_seen, 5);
+	CHECK_EQ(seen[0].kind, PCPU_ALLOCATED);
+	CHECK(seen[0].ptr == a && seen[0].size == 24 && seen[0].align == 16 && !seen[0].reserved);
+	CHECK(seen[1].kind == PCPU_ALLOCATED && seen[1].ptr == b && seen[1].reserved);
+	CHECK(seen[2].kind == PCPU_ALLOC_FAILED && !seen[2].ptr && seen[2].size == 0);
+	CHECK(seen[3].kind == PCPU_FREED && seen[3].ptr == a);
+	CHECK(seen[4].kind == PCPU_FREE_REFUSED && seen[4].ptr == a);
+	for (unsigned int i = 0; i < nr_seen; i++)
+		CHECK(seen[i].caller != 0);
+}
+
 /* ---- Counters ---- */
 
 HOST_TEST(counters_of_a_short_story)
@@ -436,6 +476,7 @@ HOST_TEST(the_checker_sees_wrong_totals)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_observer_sees_each_operation_once),
 		cmocka_unit_test(counters_of_a_short_story),
 		cmocka_unit_test(the_peak_stays_and_may_be_reset),
 		cmocka_unit_test(failures_are_counted_apart),
