@@ -106,10 +106,12 @@ SRCS_kernel := \
 	kernel/keys.c \
 	kernel/ksyms.c \
 	kernel/main.c \
+	kernel/map_bar.c \
 	kernel/monitor.c \
 	kernel/monitor_control.c \
 	kernel/monitor_help.c \
 	kernel/monitor_input.c \
+	kernel/monitor_map.c \
 	kernel/monitor_output.c \
 	kernel/monitor_percpu.c \
 	kernel/monitor_records.c \
@@ -226,6 +228,7 @@ HOST_TESTS := $(HOST_TESTS_percpu) \
 	tests/host/test_early.c \
 	tests/host/test_edit.c \
 	tests/host/test_kmalloc.c \
+	tests/host/test_map_bar.c \
 	tests/host/test_multiboot2.c \
 	tests/host/test_page.c \
 	tests/host/test_printf.c \

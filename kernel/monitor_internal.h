@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernel/complete.h"
+#include "kernel/map_bar.h"
 #include "kernel/monitor.h"
 
 /*
@@ -22,7 +23,8 @@ struct monitor_command {
 
 /* Each table ends with an entry without a name; monitor.c lists the tables. */
 extern const struct monitor_command monitor_control_commands[], monitor_help_commands[],
-	monitor_percpu_commands[], monitor_records_commands[], monitor_system_commands[];
+	monitor_map_commands[], monitor_percpu_commands[], monitor_records_commands[],
+	monitor_system_commands[];
 
 /* All commands, table by table; NULL past the last. */
 const struct monitor_command *monitor_command_at(size_t i);
@@ -62,11 +64,35 @@ void monitor_record_end(struct monitor_record *record);
 const char *monitor_quote(const char *word);
 
 /* What switches a colour on or off; "" where answers are plain: in a pipe, and when captured. */
-enum monitor_colour { COLOUR_OFF, COLOUR_PROMPT, COLOUR_ERROR, COLOUR_FLAG };
+enum monitor_colour {
+	COLOUR_OFF,
+	COLOUR_PROMPT,
+	COLOUR_ERROR,
+	COLOUR_FLAG,
+	COLOUR_USED,
+	COLOUR_FREE,
+	COLOUR_NO_MEMORY,
+};
 const char *monitor_colour(enum monitor_colour colour);
+/* Whether a person reads what is printed now. */
+bool monitor_on_terminal(void);
 
 /* ---- Arguments (monitor_output.c): false with an error printed if the word is none. ---- */
 bool monitor_number(const char *what, const char *word, uint64_t limit, uint64_t *out);
+
+/* ---- A chunk's area map (monitor_map.c) ---- */
+struct monitor_map {
+	struct map_view view; /* of no entries if there is no such chunk */
+	int *entries;	      /* its memory, kept from one chunk to the next; NULL at first */
+	uint8_t *pages;
+	size_t entry_room, page_room;
+};
+/* Copies a chunk's map and pages; false when there is no memory for them. */
+bool monitor_map_take(struct monitor_map *map, unsigned long id);
+void monitor_map_put(struct monitor_map *map);
+/* The map as a bar of so many columns (no more than fit into MONITOR_BAR_SIZE), in colours, no newline. */
+void monitor_map_bar(const struct map_view *view, size_t columns, char *buf, size_t size);
+#define MONITOR_BAR_SIZE 2048
 
 /* ---- Input (monitor_input.c, monitor_terminal.c) ---- */
 /*

@@ -36,16 +36,21 @@ void monitor_write(const char *text, size_t length)
 	capture.buf[capture.length] = '\0';
 }
 
+bool monitor_on_terminal(void)
+{
+	return terminal_on() && !capture.buf;
+}
+
 const char *monitor_colour(enum monitor_colour colour)
 {
 	static const char *const sequences[] = {
-		[COLOUR_OFF] = "\033[0m",
-		[COLOUR_PROMPT] = "\033[1;32m",
-		[COLOUR_ERROR] = "\033[1;31m",
-		[COLOUR_FLAG] = "\033[33m",
+		[COLOUR_OFF] = "\033[0m",	 [COLOUR_PROMPT] = "\033[1;32m",
+		[COLOUR_ERROR] = "\033[1;31m",	 [COLOUR_FLAG] = "\033[33m",
+		[COLOUR_USED] = "\033[1;36m",	 [COLOUR_FREE] = "\033[32m",
+		[COLOUR_NO_MEMORY] = "\033[90m",
 	};
 
-	return terminal_on() && !capture.buf ? sequences[colour] : "";
+	return monitor_on_terminal() ? sequences[colour] : "";
 }
 
 /* prefix, text, newline; a text too long is cut. */

@@ -226,41 +226,6 @@ static bool run_chunks(unsigned int argc __unused, char **argv __unused)
 	return true;
 }
 
-static bool print_map(unsigned long id, const int *entries, size_t count)
-{
-	struct monitor_record record;
-
-	if (!monitor_record_begin(&record, 32 + count * 12))
-		return false;
-	monitor_record_add(&record, "map=%lu", id);
-	for (size_t i = 0; i < count; i++)
-		monitor_record_add(&record, entries[i] > 0 ? " +%d" : " %d", entries[i]);
-	monitor_record_end(&record);
-	return true;
-}
-
-static bool run_map(unsigned int argc __unused, char **argv)
-{
-	uint64_t id;
-	ssize_t count;
-	int *entries;
-	bool printed;
-
-	if (!monitor_number("map: N", argv[1], UINT64_MAX, &id))
-		return false;
-	count = pcpu_inspect_map(id, NULL, 0);
-	if (count < 0)
-		return monitor_error("map: there is no chunk %lu: chunks lists them", id);
-	entries = vmalloc(((size_t)count + 1) * sizeof(*entries), "monitor map");
-	if (!entries)
-		return monitor_error("map: no memory for %zd entries: free some areas first",
-				     count);
-	count = min(pcpu_inspect_map(id, entries, (size_t)count), count);
-	printed = print_map(id, entries, (size_t)max(count, (ssize_t)0));
-	vfree(entries);
-	return printed;
-}
-
 static bool run_sync(unsigned int argc __unused, char **argv __unused)
 {
 	monitor_print("reclaimed=%lu", pcpu_sync());
@@ -288,7 +253,6 @@ const struct monitor_command monitor_percpu_commands[] = {
 	{"poke", "CPU PTR BYTE...", "write bytes (0-255) to a CPU's copy",
 	 "poke 1 0x30001680 0xff 7", run_poke},
 	{"chunks", "", "all chunks, by slot", "chunks", run_chunks},
-	{"map", "N", "area map of chunk N: -bytes in use, +bytes free", "map 0", run_map},
 	{"sync", "", "wait until no reclaim is pending", "sync", run_sync},
 	{"check", "", "check every invariant", "check", run_check},
 	{NULL, NULL, NULL, NULL, NULL},

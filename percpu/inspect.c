@@ -99,6 +99,34 @@ ssize_t pcpu_inspect_map(unsigned long id, int *out, size_t max_entries)
 	return query.count;
 }
 
+struct page_query {
+	unsigned long id;
+	uint8_t *out;
+	size_t max;
+	ssize_t count;
+};
+
+static void list_pages_if_asked(struct pcpu_chunk *chunk, void *arg)
+{
+	struct page_query *query = arg;
+
+	if (chunk->id != query->id)
+		return;
+	query->count = (ssize_t)pcpu_unit_pages;
+	for (size_t n = 0; n < min(query->max, pcpu_unit_pages); n++)
+		query->out[n] = pcpu_page_populated(chunk, n);
+}
+
+ssize_t pcpu_inspect_pages(unsigned long id, uint8_t *out, size_t max_pages)
+{
+	struct page_query query = {id, out, max_pages, -ENOENT};
+	irqflags_t flags = port_lock();
+
+	pcpu_for_each_chunk(list_pages_if_asked, &query);
+	port_unlock(flags);
+	return query.count;
+}
+
 void pcpu_stats_get(struct pcpu_stats *out)
 {
 	irqflags_t flags = port_lock();

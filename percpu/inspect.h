@@ -29,6 +29,9 @@ size_t pcpu_inspect_chunks(struct pcpu_chunk_info *out, size_t max);
 /* The area map of a chunk: up to max entries into out. Returns the number of entries; -ENOENT if
  * there is no chunk of that number. */
 ssize_t pcpu_inspect_map(unsigned long id, int *out, size_t max);
+/* Which pages of a chunk's unit have memory: a byte each, 0 or 1, up to max into out. Returns the number
+ * of pages; -ENOENT as above. Any context but NMI. */
+ssize_t pcpu_inspect_pages(unsigned long id, uint8_t *out, size_t max);
 
 /* What a per-CPU pointer is. */
 enum pcpu_what {

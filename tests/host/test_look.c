@@ -364,6 +364,26 @@ HOST_TEST(listings_fill_what_they_are_given)
 	CHECK_EQ(pcpu_inspect_map(3, map, 4), -ENOENT);
 }
 
+HOST_TEST(pages_are_listed_as_they_come)
+{
+	uint8_t pages[UNIT / PAGE_SIZE + 1];
+	size_t count = UNIT / PAGE_SIZE, first = PFN_UP(host_static_size());
+
+	host_boot(&page);
+	memset(pages, 0x55, sizeof(pages));
+	CHECK_EQ(pcpu_inspect_pages(0, pages, sizeof(pages)), count);
+	for (size_t n = 0; n < count; n++)
+		CHECK_EQ(pages[n], n < first);
+	CHECK_EQ(pages[count], 0x55);
+	must_alloc(UNIT, 8);
+	CHECK_EQ(pcpu_inspect_pages(1, pages, 3), count);
+	CHECK_EQ(pages[2], 1);
+	CHECK_EQ(pages[count - 1], 0);
+	CHECK_EQ(pcpu_inspect_pages(1, pages, count), count);
+	CHECK_EQ(pages[count - 1], 1);
+	CHECK_EQ(pcpu_inspect_pages(2, pages, count), -ENOENT);
+}
+
 /* ---- The checker ---- */
 
 static void must_see(const char *what)
@@ -488,6 +508,7 @@ int main(void)
 		cmocka_unit_test(the_warnings_left_out_are_counted),
 		cmocka_unit_test(looking_is_done_under_the_locks),
 		cmocka_unit_test(listings_fill_what_they_are_given),
+		cmocka_unit_test(pages_are_listed_as_they_come),
 		cmocka_unit_test(the_checker_sees_every_number_that_is_wrong),
 		cmocka_unit_test(the_checker_sees_wrong_pages),
 		cmocka_unit_test(the_checker_sees_wrong_totals),

@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The monitor as a person has it: keys, history, the screen, on a pseudo-terminal and in tmux. Prints TAP.
 """
+import os
 import re
+import sys
 import time
 
-from session import run
+from session import ROOT, run
 from terminal import PROMPT, Screen, Terminal
 
 import taptest
 
-LEFT, RIGHT, UP, DOWN = "\x1b[D", "\x1b[C", "\x1b[A", "\x1b[B"
+sys.path.insert(0, os.path.join(ROOT, "tests", "model"))
+from monitor import fields  # noqa: E402
 
 
 # ---- Lines ----------------------------------------------------------------------------------------
@@ -105,13 +108,13 @@ def test_what_is_typed_while_a_command_runs_comes_after_it():
 
 
 def test_a_pipe_and_console_pipe_stay_plain():
-    script = b"nonsense\nchunks\nsync\n"
+    script = b"nonsense\nchunks\nmap 0\nsync\n"
     for console in ("", " console=pipe"):
         done = run(script, CMDLINE="selftest=none replay=none" + console)
         assert done.returncode == 0 and "\x1b" not in done.stdout and "\x07" not in done.stdout, \
             done.stdout
         assert re.search(r"percpu> error: unknown command 'nonsense'.*\npercpu> chunk=0 .*"
-                         r"\npercpu> reclaimed=0\npercpu> ", done.stdout), done.stdout
+                         r"\npercpu> map=0 -\d+ \+\d+\npercpu> reclaimed=0\npercpu> ", done.stdout), done.stdout
     with Terminal(CMDLINE="selftest=none replay=none console=pipe") as terminal:
         terminal.type("nonsense\r")
         assert "\x1b" not in terminal.until(PROMPT)
@@ -249,6 +252,33 @@ def test_a_panic_takes_the_place_of_the_line_being_typed():
         rows = screen.until(lambda rows: rows[-1] == "ended 1", "the end")
     assert not any("percpu>" in row for row in rows), "\n".join(rows)
     assert any("PANIC: panic_on_warn" in row for row in rows), "\n".join(rows)
+
+
+def bar_of(rows, chunk):
+    """The bar that `map` drew for a chunk, and what the line above it says."""
+    top = max(n for n, row in enumerate(rows) if row.startswith(f"chunk={chunk} areas="))
+    labels, ticks, bar, legend = rows[top + 1:top + 5]
+    assert [m.start() for m in re.finditer(r"\|", ticks)] == \
+        [m.start() for m in re.finditer(r"\S+", labels)], labels + "\n" + ticks
+    assert legend.startswith("# in use  + partly in use  - free  . free, no memory"), legend
+    return bar, fields(rows[top])
+
+
+def test_map_draws_on_a_terminal():
+    for columns in (80, 120):
+        with Screen(columns=columns, rows=40) as screen:
+            screen.keys("Enter", "alloc 59776; alloc 20000; alloc 8", "Enter", "map 1", "Enter")
+            rows = screen.until(lambda rows: sum("a column: " in row for row in rows) == 1
+                                and rows[-1] == "percpu>", "the bar")
+            bar, sums = bar_of(rows, 1)
+            assert sums["in_use"] == "20008" and sums["pages"] == "5/16", sums
+            used = len(bar) * 20000 // 65536
+            assert re.fullmatch(r"#{%d}\+-?\.+" % used, bar), bar
+            assert len(bar) == columns - 1, len(bar)
+            assert "\x1b[36m" in "".join(screen.rows(colours=True)), "no colours"
+            screen.keys("map 0", "Enter")
+            rows = screen.until(lambda rows: sum("a column: " in row for row in rows) == 2, "a bar")
+            assert re.fullmatch(r"#+\+?-*", bar_of(rows, 0)[0]), rows
 
 
 def test_the_screen_is_cleared_by_control_l():
