@@ -59,6 +59,9 @@ HOST_TEST(overruns_are_found_on_every_cpu)
 			expect_found(size, 64, -64, cpu, false, "write before an area");
 		}
 	}
+	/* The largest request that has room for zones. */
+	expect_found(PCPU_MIN_UNIT_SIZE - 2 * GUARD_ZONE, 8,
+		     (ssize_t)PCPU_MIN_UNIT_SIZE - 2 * GUARD_ZONE, 1, false, "write past an area");
 	check_invariants("after overruns");
 }
 

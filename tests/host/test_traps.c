@@ -76,6 +76,33 @@ HOST_TEST(U12_U13_O14_wrong_alignment_is_not_scanned_again_and_again)
 	check_invariants("wrong alignment");
 }
 
+static unsigned long touched_by_an_alloc(void)
+{
+	unsigned long before = look_stats().entries_touched;
+
+	must_alloc(64, 8);
+	return look_stats().entries_touched - before;
+}
+
+/* Where the last scan ended the next one begins, and only a free before that place sends it back. */
+HOST_TEST(U13_a_scan_goes_on_where_the_last_one_ended)
+{
+	void __percpu *ptrs[3];
+
+	host_boot(&(struct host_config){.nr_cpus = 1});
+	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+		ptrs[i] = must_alloc(64, 8);
+	CHECK_EQ(pcpu_first_chunk->space.nr_entries, 5); /* static, the three, the rest */
+	host_free(ptrs[2]);
+	CHECK_EQ(touched_by_an_alloc(), 1);
+	CHECK_EQ(touched_by_an_alloc(), 2);
+	host_free(ptrs[1]);
+	CHECK_EQ(touched_by_an_alloc(), 3);
+	CHECK_EQ(touched_by_an_alloc(), 4);
+	must_alloc(32, 8); /* easier: from the front */
+	CHECK_EQ(touched_by_an_alloc(), 2);
+}
+
 static const struct {
 	size_t bytes;
 	unsigned int slot;
@@ -283,6 +310,7 @@ int main(void)
 		cmocka_unit_test(U8_flush_bounds_right_after_set_up),
 		cmocka_unit_test(U10_U19_the_hint_is_the_longest_run_or_more),
 		cmocka_unit_test(U12_U13_O14_wrong_alignment_is_not_scanned_again_and_again),
+		cmocka_unit_test(U13_a_scan_goes_on_where_the_last_one_ended),
 		cmocka_unit_test(O8_products_past_4_gib),
 		cmocka_unit_test(O13_slot_table),
 		cmocka_unit_test(O18_U21_odd_sizes_freed_leave_all_bytes_free),
