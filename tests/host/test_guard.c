@@ -190,6 +190,26 @@ HOST_TEST(the_quarantine_is_full_to_the_byte)
 	CHECK_EQ(look_stats().frees, ARRAY_SIZE(ptrs) + 2);
 }
 
+/* Records, areas, zones: all of it comes back. */
+HOST_TEST(U17_guards_give_everything_back)
+{
+	struct host_ledger before, after;
+	void __percpu *ptrs[20];
+
+	boot_with_guards();
+	for (unsigned int round = 0; round < 3; round++) {
+		for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+			ptrs[i] = must_alloc(1 + 1000 * i, 8);
+		for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+			host_free(ptrs[i]);
+		pcpu_sync();
+		after = host_ledger();
+		if (round > 0)
+			CHECK(host_ledger_equal(&before, &after));
+		before = after;
+	}
+}
+
 /* The answer is about what the caller got, not about the area around it. */
 HOST_TEST(results_are_about_the_callers_bytes)
 {
@@ -309,6 +329,7 @@ int main(void)
 		cmocka_unit_test(a_freed_area_is_not_handed_out_while_it_waits),
 		cmocka_unit_test(the_quarantine_is_bounded_and_gives_way_to_need),
 		cmocka_unit_test(the_quarantine_is_full_to_the_byte),
+		cmocka_unit_test(U17_guards_give_everything_back),
 		cmocka_unit_test(results_are_about_the_callers_bytes),
 		cmocka_unit_test(largest_requests_are_served_without_zones),
 		cmocka_unit_test(random_work_finds_nothing),

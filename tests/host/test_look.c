@@ -249,6 +249,38 @@ HOST_TEST(gaps_are_told_in_words)
 	expect_text(end, "0x%lx is in the gap past the last chunk, chunk 2", end);
 }
 
+/* One chunk is meant, and where in it, whatever the pointer is. */
+HOST_TEST(where_says_which_chunk)
+{
+	static const struct {
+		size_t past; /* from the start of chunk 1 */
+		enum pcpu_what what;
+		unsigned int cpu;
+	} cases[] = {{0, PCPU_AREA, 0},
+		     {7, PCPU_INSIDE, 0},
+		     {30000, PCPU_FREE, 0},
+		     {UNIT - 1, PCPU_FREE, 0},
+		     {UNIT, PCPU_OTHER_UNIT, 1},
+		     {2 * UNIT + 5, PCPU_OTHER_UNIT, 2},
+		     {3 * UNIT - 1, PCPU_OTHER_UNIT, 2}};
+	const char __percpu *ptr;
+
+	host_boot(&page);
+	fill_chunks();
+	ptr = must_alloc(30000, 8);
+	CHECK_EQ(look_chunk_of(ptr), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct pcpu_where where;
+
+		pcpu_where(ptr + cases[i].past, &where);
+		CHECK_EQ(where.what, cases[i].what);
+		CHECK(where.has_chunk && !where.past_last);
+		CHECK_EQ(where.chunk, 1);
+		CHECK_EQ(where.cpu, cases[i].cpu);
+		CHECK_EQ(where.offset, cases[i].past % UNIT);
+	}
+}
+
 HOST_TEST(where_says_whether_there_is_memory)
 {
 	struct pcpu_where where;
@@ -423,6 +455,8 @@ HOST_TEST(the_checker_sees_every_number_that_is_wrong)
 	check_invariants("whole");
 	BREAK(space->map[2], 0, "an area map entry is zero");
 	BREAK(space->map[1], 5000, "two free entries stand side by side");
+	BREAK(space->map[1], 1, "two free entries stand side by side");
+	BREAK(space->map[3], 1, "two free entries stand side by side");
 	BREAK(space->map[1], -5001, "the entries do not add up to the span");
 	BREAK(space->free_size, space->free_size + 1, "free_size is not the sum");
 	BREAK(space->free_size, space->free_size - 1, "free_size is not the sum");
@@ -503,6 +537,7 @@ int main(void)
 		cmocka_unit_test(results_say_where_the_area_is_and_was),
 		cmocka_unit_test(every_pointer_is_told_in_words),
 		cmocka_unit_test(gaps_are_told_in_words),
+		cmocka_unit_test(where_says_which_chunk),
 		cmocka_unit_test(where_says_whether_there_is_memory),
 		cmocka_unit_test(the_first_chunk_is_announced),
 		cmocka_unit_test(the_warnings_left_out_are_counted),
