@@ -171,6 +171,8 @@ SRCS_tests := \
 	tests/kernel/test_smp.c \
 	tests/kernel/test_base.c \
 	tests/kernel/test_broken.c \
+	tests/kernel/test_broken_kernel.c \
+	tests/kernel/test_broken_percpu.c \
 	tests/kernel/test_core.c \
 	tests/kernel/test_mm.c \
 	tests/kernel/test_monitor.c \
@@ -375,7 +377,8 @@ T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
 	'tests/boot/test_boot.py 3/4' 'tests/boot/test_boot.py 4/4'
 T_gdb    := tests/gdb/test_gdb.py
 T_runner := tests/runner/test_doctor.py 'tests/runner/test_runner.py [a-m]*' 'tests/runner/test_runner.py [n-z]*' \
-	'tests/runner/test_terminal.py [a-k]*' 'tests/runner/test_terminal.py [l-z]*' tests/boot/test_refusals.py tests/boot/test_panics.py
+	'tests/runner/test_terminal.py [a-k]*' 'tests/runner/test_terminal.py [l-z]*' tests/boot/test_refusals.py \
+	'tests/boot/test_panics.py 1/3' 'tests/boot/test_panics.py 2/3' 'tests/boot/test_panics.py 3/3'
 T_build  := tests/compile/test_compile.py tests/compile/test_port.py
 T_metal  := tests/metal/test_screen.py
 T_model  := tests/model/test_model.py tests/model/test_bad_input.py

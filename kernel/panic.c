@@ -25,7 +25,7 @@
 
 #define MAX_FRAMES 32
 #define STOP_NS	   1000000000ul /* for all other CPUs together */
-#define TEXT_SIZE  320
+#define TEXT_SIZE  512
 
 /* Where a CPU was when it was stopped. */
 struct snapshot {

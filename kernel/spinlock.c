@@ -74,9 +74,11 @@ static void check_release(const struct spinlock *lock)
 {
 	const char *why = spin_refuse_release(lock);
 
-	if (unlikely(why != NULL))
-		panic("spin_unlock of '%s': %s (holder: CPU %d)", lock->name, why,
-		      (int)lock->holder - 1);
+	if (likely(why == NULL))
+		return;
+	if (lock->holder == 0)
+		panic("spin_unlock of '%s': %s", lock->name, why);
+	panic("spin_unlock of '%s': %s (holder: CPU %u)", lock->name, why, lock->holder - 1);
 }
 #else
 static void check_take(const struct spinlock *lock __unused)

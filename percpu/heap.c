@@ -12,12 +12,21 @@ static void count_meta(ssize_t bytes)
 	port_unlock(flags);
 }
 
+static void check_locks(size_t size)
+{
+	bool mutex = port_mutex_held(), lock = port_lock_held();
+
+	if (unlikely(!mutex || lock))
+		port_panic(
+			"%zu bytes of heap with mutex %s and spinlock %s; it needs held and free",
+			size, mutex ? "held" : "free", lock ? "held" : "free");
+}
+
 void *pcpu_mem_alloc(size_t size)
 {
 	void *mem;
 
-	if (!port_mutex_held() || port_lock_held())
-		port_panic("heap use with the mutex free or the spinlock held");
+	check_locks(size);
 	mem = port_zalloc(size);
 	if (mem)
 		count_meta((ssize_t)size);
@@ -28,8 +37,7 @@ void pcpu_mem_free(void *ptr, size_t size)
 {
 	if (!ptr)
 		return;
-	if (!port_mutex_held() || port_lock_held())
-		port_panic("heap use with the mutex free or the spinlock held");
+	check_locks(size);
 	count_meta(-(ssize_t)size);
 	port_free(ptr, size);
 }

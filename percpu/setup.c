@@ -56,35 +56,37 @@ static size_t layout_sum(const struct layout *l)
 static void check_base(const struct layout *l, bool unit_is_automatic, bool has_populate)
 {
 	if (l->base && has_populate)
-		bad_layout(l, "base_addr", "given together with populate_pte");
+		bad_layout(l, "base_addr", "given together with populate_pte: give one of them");
 	if (l->base && unit_is_automatic)
-		bad_layout(l, "base_addr", "needs a unit_size");
+		bad_layout(l, "base_addr", "needs a unit_size: give both");
 	if (!IS_ALIGNED((uintptr_t)l->base, PAGE_SIZE))
-		bad_layout(l, "base_addr", "not page-aligned");
+		bad_layout(l, "base_addr", "not page-aligned: give the start of a page");
 }
 
 /* Fills in automatic sizes; panics on sizes that fit nothing. */
 static void resolve_sizes(struct layout *l, ssize_t unit_size, ssize_t dyn_size)
 {
 	if (l->static_size == 0)
-		bad_layout(l, "static_size", "is 0");
+		bad_layout(l, "static_size", "is 0: give the bytes of the static area");
 	if (unit_size < 0 && dyn_size >= 0)
-		bad_layout(l, "dyn_size", "given without a unit_size");
+		bad_layout(l, "dyn_size", "given without a unit_size: give both or neither");
 	if (unit_size < 0)
 		l->unit_size = max(PCPU_MIN_UNIT_SIZE,
 				   PFN_UP(l->static_size + l->reserved_size) * PAGE_SIZE);
 	if (!IS_ALIGNED(l->unit_size, PAGE_SIZE))
-		bad_layout(l, "unit_size", "not a multiple of the page size");
+		bad_layout(l, "unit_size", "not a multiple of the page size: round it up");
 	if (l->unit_size < PCPU_MIN_UNIT_SIZE)
-		bad_layout(l, "unit_size", "below PCPU_MIN_UNIT_SIZE");
+		bad_layout(l, "unit_size", "below PCPU_MIN_UNIT_SIZE, 64 KiB: make it larger");
 	if (l->unit_size > INT32_MAX)
-		bad_layout(l, "unit_size", "more than an area map entry can hold");
+		bad_layout(l, "unit_size", "more than an area map entry can hold: make it smaller");
 	if (l->reserved_size > l->unit_size || l->static_size + l->reserved_size > l->unit_size)
-		bad_layout(l, "unit_size", "too small for static and reserved area");
+		bad_layout(l, "unit_size",
+			   "too small for static and reserved area: make it larger");
 	if (dyn_size < 0)
 		l->dyn_size = l->unit_size - l->static_size - l->reserved_size;
 	if (l->dyn_size > l->unit_size || layout_sum(l) > l->unit_size)
-		bad_layout(l, "unit_size", "too small for static, reserved and dynamic area");
+		bad_layout(l, "unit_size",
+			   "too small for static, reserved and dynamic area: make it larger");
 }
 
 /* How many pages get_page has for a CPU. */
@@ -107,14 +109,15 @@ static void check_pages(struct layout *l, pcpu_get_page_fn get_page)
 		size_t n = count_pages_of(get_page, cpu, limit);
 
 		if (!first && n != l->nr_pages)
-			bad_layout(l, "get_page", "page counts differ between CPUs");
+			bad_layout(l, "get_page",
+				   "page counts differ between CPUs: give each as many");
 		l->nr_pages = n;
 		first = false;
 	}
 	if (l->nr_pages * PAGE_SIZE < l->static_size)
-		bad_layout(l, "get_page", "pages do not cover the static area");
+		bad_layout(l, "get_page", "pages do not cover the static area: give more");
 	if (l->base && l->nr_pages * PAGE_SIZE < layout_sum(l))
-		bad_layout(l, "get_page", "pages of an immutable chunk do not cover it");
+		bad_layout(l, "get_page", "pages of an immutable chunk do not cover it: give more");
 }
 
 /* Asks the port for the order of units. */

@@ -1,63 +1,30 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the kernel says when a thread goes wrong: each test of tests/kernel/test_broken.c ends its boot
-with status 0x11 and the words below, the panic with all that INTERFACES section 4 asks for; and what
-several CPUs print at once comes out in whole lines. And what the first chunk says to a command line
-that it cannot be made by. Prints TAP.
+"""What the kernel says when it goes wrong: each test of tests/kernel/test_broken*.c, and each command line that no
+first chunk can be made by, ends its boot with status 0x11 and the words of deaths.py, and the panic has all
+that INTERFACES section 4 asks for; and what several CPUs print at once comes out in whole lines. Prints TAP.
+
+    test_panics.py [PART/PARTS]     only every PARTS-th boot; PANICS=GLOB in the environment picks by name
 """
+import fnmatch
 import os
 import re
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
+import deaths  # noqa: E402  pylint: disable=wrong-import-order
 import machine  # noqa: E402
 import taptest  # noqa: E402
 
 LOG_LINE = re.compile(r"\[ *\d+\.\d{6}\] cpu\d+ [a-z0-9_]+: .*")
 TRACE_LINE = re.compile(r"cpu\d+ panic:   #\d+ 0x[0-9a-f]{16} \S+\+0x[0-9a-f]+/0x[0-9a-f]+$", re.M)
 
-PANICS = {
-    "broken_reads_null": "page fault: read of 0x0",
-    "broken_writes_text": "page fault: write of 0xffffffffc",
-    "broken_overflows_its_stack": "stack overflow",
-    "broken_wipes_its_stack_canary": "has written past the end of its stack",
-    "broken_takes_a_lock_twice": "spin_lock of 'broken outer' (class 0): this CPU holds it already",
-    "broken_takes_locks_in_the_wrong_order": "that is held: 'broken inner'",
-    "broken_releases_a_free_lock": "spin_unlock of 'broken outer': nobody holds it",
-    "broken_takes_a_mutex_twice": "mutex_lock of 'broken mutex': thread 'main' owns it already",
-    "broken_sleeps_with_a_lock": "or a spinlock is held",
-    "broken_holds_a_lock_for_ever": "spin_lock of 'broken outer'",
-    "broken_uses_a_null_percpu_pointer": "NULL per-CPU pointer: no page mapped there",
-    "broken_uses_a_null_percpu_pointer_of_another_cpu": "NULL per-CPU pointer: no page mapped there",
-    "broken_uses_a_percpu_pointer_as_an_ordinary_one":
-        "per-CPU pointer used without this_cpu_ or per_cpu_ptr",
-    "broken_frees_a_static_variable panic_on_warn": "panic_on_warn: percpu: free_percpu: ",
-    "broken_overflows_an_int": "undefined behaviour: the compiler's trap at broken_overflows_an_int",
-    "broken_panics_on_every_cpu": "every CPU at once",
-}
+THREE_CPUS = {"panics_on_every_cpu", "holds_a_lock_for_ever"}
 SANITIZED = {"broken_overflows_an_int"}  # of which an ordinary kernel sees nothing
 FAILURES = {
     "broken_leaks_heap": "leak: heap bytes: got ",
     "broken_leaks_page": "leak: pages of test: got 1, want 0",
-}
-
-
-SETUP = "pcpu_setup_first_chunk: "
-FIRST_CHUNK = {
-    "percpu_unit=5000": SETUP + "unit_size: not a multiple of the page size (static ",
-    "percpu_unit=32K": SETUP + "unit_size: below PCPU_MIN_UNIT_SIZE (static ",
-    "percpu_unit=64K percpu_reserve=60K": SETUP + "unit_size: too small for static and reserved area",
-    "percpu_unit=64K percpu_reserve=8K percpu_dyn=60K":
-        SETUP + "unit_size: too small for static, reserved and dynamic area (static ",
-    "percpu_alloc=page percpu_unit=5000": SETUP + "unit_size: not a multiple of the page size",
-    "percpu_alloc=page percpu_reserve=3000M":
-        SETUP + "unit_size: more than an area map entry can hold",
-    "percpu_alloc=page percpu_unit=1024M": "a NULL per-CPU pointer would reach mapped memory: make",
-    "percpu_alloc=page percpu_unit=1024M possible_cpus=511": "bytes of memory for the first chunk's",
-    "percpu_unit=512M": "percpu_alloc=embed: no memory in one piece below 0x30000000 for 1 units",
-    "percpu_alloc=foo": "percpu_alloc=foo: no such first-chunk allocator: use embed or page",
-    "percpu_engine=foo": "percpu_engine=foo: no such engine: use areamap",
 }
 
 
@@ -72,24 +39,39 @@ def boot(selection, cpus):
         return text.decode(errors="replace").replace("\r", ""), started.process.returncode
 
 
-def check_panic(name, words):
-    text, status = boot(name, 3)
+def pattern(template, test):
+    """A regular expression for a line of deaths.py."""
+    symbol = r"\+0x[0-9a-f]+/0x[0-9a-f]+"
+    here = re.escape(test) + r"(?:\.\w+)*" + symbol
+    words = {"<caller>": rf", called by 0x[0-9a-f]+ \({here}\)", "<here>": here, "<addr>": "0x[0-9a-f]+",
+             "<sym>": r"[\w.]+" + symbol, "<n>": r"\d+"}
+    parts = re.split("(<[a-z]+>)", template)
+    return "".join(words.get(part) or re.escape(part) for part in parts)
+
+
+def check_head(text, status, template, test=""):
+    """The panic's first line is the template's, whole; it is said again at the end."""
     assert status == 35, f"status: got {status}, want 35; console: {text[-1500:]}"
-    heads = [line for line in text.splitlines() if " PANIC: " in line]
-    assert len(heads) == 1 and words in heads[0], f"got {heads}, want one with {words!r}"
-    for part in (" rip=0x", " at ", "backtrace of cpu", "end of panic: "):
+    heads = [line.split(" PANIC: ", 1)[1] for line in text.splitlines() if " PANIC: " in line]
+    want = pattern(template, test)
+    assert len(heads) == 1 and re.fullmatch(want, heads[0]), f"got {heads}, want one like {template!r}"
+    assert f"end of panic: {heads[0]}\n" in text, f"the end does not say it again: {text[-2500:]}"
+
+
+def check_panic(name, template, cpus):
+    text, status = boot("broken_" + name, cpus)
+    check_head(text, status, template, "broken_" + name.split()[0])
+    for part in (" rip=0x", " at ", "backtrace of cpu"):
         assert part in text, f"no {part!r} in: {text[-2500:]}"
-    assert len(TRACE_LINE.findall(text)) >= 3, f"no symbolised backtrace in: {text[-2500:]}"
+    assert len(TRACE_LINE.findall(text)) >= cpus, f"no symbolised backtrace in: {text[-2500:]}"
     others = set(re.findall(r"panic: cpu(\d) was in thread ", text))
-    assert len(others) == 2, f"backtraces of other CPUs: got those of {others}, want 2 CPUs"
+    assert len(others) == cpus - 1, f"backtraces of other CPUs: got those of {others}, want {cpus - 1}"
 
 
-def check_first_chunk(cmdline, words):
+def check_first_chunk(cmdline, template):
     text, status = boot("none " + cmdline, 1)
-    assert status == 35, f"status: got {status}, want 35; console: {text[-1500:]}"
-    heads = [line for line in text.splitlines() if " PANIC: " in line]
-    assert len(heads) == 1 and words in heads[0], f"got {heads}, want one with {words!r}"
-    assert "end of panic: " in text and "backtrace of cpu0" in text, text[-2500:]
+    check_head(text, status, template)
+    assert "backtrace of cpu0" in text, text[-2500:]
 
 
 def check_ignored(cmdline, words):
@@ -118,17 +100,25 @@ def check_whole_lines():
 
 
 def cases():
-    for name, words in PANICS.items():
-        yield name.split()[0], lambda name=name, words=words: check_panic(name, words)
+    for name, template in deaths.tests():
+        cpus = 3 if name in THREE_CPUS else 2
+        yield re.sub(r"\W+", "_", name), lambda args=(name, template, cpus): check_panic(*args)
     for name, words in FAILURES.items():
         yield name, lambda name=name, words=words: check_failure(name, words)
-    for cmdline, words in FIRST_CHUNK.items():
+    for cmdline, template in deaths.COMMAND_LINE.items():
         name = "first_chunk_refuses_" + re.sub(r"\W+", "_", cmdline)
-        yield name, lambda line=cmdline, words=words: check_first_chunk(line, words)
+        yield name, lambda args=(cmdline, template): check_first_chunk(*args)
     yield "bad_values_are_ignored", lambda: check_ignored(
         "cpu_ids=0,x percpu_unit=big", "cpu_ids=0,x: want ids from 0 to ")
     yield "lines_of_four_cpus_are_whole", check_whole_lines
 
 
+def main():
+    part, parts = map(int, (sys.argv[1] if len(sys.argv) > 1 else "1/1").split("/"))
+    names = os.environ.get("PANICS") or "*"
+    chosen = [case for case in cases() if fnmatch.fnmatch(case[0], names)]
+    sys.exit(0 if taptest.run_cases(chosen[part - 1::parts]) else 1)
+
+
 if __name__ == "__main__":
-    sys.exit(0 if taptest.run_cases(cases()) else 1)
+    main()

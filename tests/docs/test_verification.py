@@ -6,8 +6,9 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-import taptest  # pylint: disable=wrong-import-position
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/boot")]
+import deaths  # noqa: E402  pylint: disable=wrong-import-position
+import taptest  # noqa: E402  pylint: disable=wrong-import-position
 
 ROW = re.compile(r"^\| ([UO]\d+) \|(.*)\|(.*)\|(.*)\|$", re.M)
 NAME = re.compile(r"`([\w-]+)`")
@@ -62,6 +63,20 @@ def test_at_least_fifty_mutants_with_one_line_each():
     for path in found:
         first = path.read_text().splitlines()[0]
         assert 10 < len(first) < 120, f"{path.name} begins with {first!r}"
+
+
+def test_every_death_is_in_the_table_and_has_a_test():
+    table = (ROOT / "docs/verification.md").read_text().partition("## Deaths")[2].partition("\n## ")[0]
+    cells = [line.split("|")[2] for line in table.splitlines() if line.count("|") == 3]
+    named = {name for cell in cells if not cell.startswith(" none: ") for name in re.findall("`([^`]+)`", cell)}
+    made = {name.split()[0] for name, _ in deaths.tests()}
+    assert named == made | set(deaths.COMMAND_LINE), sorted(named ^ (made | set(deaths.COMMAND_LINE)))
+    tests = names_in(r"\bTEST\(broken_(\w+)", "tests/kernel")
+    tests |= names_in(r"\bBROKEN(?:_CALL|_INPUT)?\((\w+),", "tests/kernel")
+    tests |= {"setup_" + name for name in names_in(r"\bBROKEN_SETUP\((\w+),", "tests/kernel")}
+    assert not made - tests, f"no tests: {sorted(made - tests)}"
+    silent = {"leaks_heap", "leaks_page", "hangs", "hangs_with_interrupts_off", "setup_", "what", "setup_how"}
+    assert not tests - made - silent, f"no words in deaths.py: {sorted(tests - made - silent)}"
 
 
 def hunks(patch):

@@ -189,10 +189,10 @@ static void unlink_with_the_spinlock_only(void)
 HOST_TEST(the_mutex_is_asserted)
 {
 	static const struct death deaths[] = {
-		{"heap use with the mutex free or the spinlock held", heap_without_mutex},
-		{"heap use with the mutex free or the spinlock held", heap_under_spinlock},
-		{"heap use with the mutex free or the spinlock held", heap_free_without_mutex},
-		{"heap use with the mutex free or the spinlock held", heap_free_under_spinlock},
+		{"bytes of heap with mutex free and spinlock free", heap_without_mutex},
+		{"bytes of heap with mutex held and spinlock held", heap_under_spinlock},
+		{"bytes of heap with mutex free and spinlock free", heap_free_without_mutex},
+		{"bytes of heap with mutex held and spinlock held", heap_free_under_spinlock},
 		{"pages change with mutex free and spinlock free", populate_without_mutex},
 		{"pages change with mutex held and spinlock held", populate_under_spinlock},
 		{"pages change with mutex free and spinlock free", depopulate_without_mutex},

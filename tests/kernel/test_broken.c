@@ -146,6 +146,7 @@ static DEFINE_PER_CPU(int, some_static);
 TEST(broken_frees_a_static_variable, TEST_BROKEN)
 {
 	free_percpu(&some_static);
+	barrier(); /* no tail call: this function is the caller */
 }
 
 static int __percpu *volatile no_area;
