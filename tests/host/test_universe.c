@@ -17,9 +17,9 @@
  *   tried with no memo and with the farthest. On the first HOST_MEMO_DEPTH levels every operation
  *   meets every true memo of every request.
  *
- *	level 0 .. depth-2   one table each, here
- *	level depth-1        HOST_SHARDS tables, by hash: each made, gone on from and dropped in a
- *	                     process of its own, HOST_JOBS of them at a time
+ *	level 0 .. depth-2   one table each
+ *	level depth-1        HOST_SHARDS tables, by hash: each made from the level before, gone on
+ *	                     from and dropped in a process of its own, HOST_JOBS of them at a time
  *	level depth          compared only
  */
 #define _GNU_SOURCE
@@ -81,13 +81,11 @@ static unsigned int level;	       /* of the states that are gone on from now */
 static unsigned int depth, memo_depth;
 static unsigned int shard, nr_shards; /* in a shard, which states of level depth-1 are kept */
 
+/* The state is kept for the next level, if it was not reached before. */
 static void reached(const struct bytes *b)
 {
-	struct key key;
+	struct key key = key_of(b);
 
-	if (level + 1 == depth)
-		return;
-	key = key_of(b);
 	if (in_shard && (key_hash(&key) >> 40) % nr_shards != shard)
 		return;
 	for (unsigned int l = 0; l <= level; l++)
@@ -96,6 +94,29 @@ static void reached(const struct bytes *b)
 	if (!table_add(&levels[level + 1], &key))
 		differs("no memory for more than %zu states: HOST_SHARDS has to be higher",
 			levels[level + 1].nr);
+}
+
+/* What every operation makes of the state. */
+static void reach_next(const struct bytes *from)
+{
+	for (size_t size = 1; size <= MAX_SIZE; size++)
+		for (size_t align = 1; align <= MAX_ALIGN; align *= 2) {
+			struct bytes b = *from, undone;
+			size_t offset = bytes_alloc(&b, size, align);
+
+			reached(&b);
+			if (offset == SPAN)
+				continue;
+			undone = bytes_undo(from, &b, offset);
+			reached(&undone);
+		}
+	for (size_t at = 0; at < SPAN; at = bytes_end(from, at))
+		if (bytes_used(from, at)) {
+			struct bytes b = *from;
+
+			bytes_free(&b, at);
+			reached(&b);
+		}
 }
 
 /* ---- The engine in a state ---- */
@@ -250,18 +271,15 @@ static void try_starts(const struct state *from, const struct bytes *b, const st
 
 /* ---- Operations ---- */
 
-/* An allocation whose pages could not be had: the map is what it was, the hint may be higher. */
+/* An allocation whose pages could not be had. */
 static void try_undo(const struct bytes *before, const struct bytes *after, struct state *s,
 		     const struct pcpu_grant *grant)
 {
-	struct bytes want = *before;
-	size_t run = bytes_start(before, grant->offset);
+	struct bytes want = bytes_undo(before, after, grant->offset);
 
-	want.hint = max(after->hint, bytes_end(before, run) - run);
 	now.what = "undo";
 	areamap_engine.undo(&s->space, grant);
 	same(s, &want);
-	reached(&want);
 }
 
 static void try_alloc(const struct state *from, const struct bytes *before, size_t size,
@@ -279,7 +297,6 @@ static void try_alloc(const struct state *from, const struct bytes *before, size
 	if (got != (offset != SPAN))
 		differs("alloc of %zu at %zu: got %d, want offset %zu", size, align, got, offset);
 	same(&s, &want);
-	reached(&want);
 	if (from->space.memo.index == 0)
 		try_starts(from, before, &s, &grant, size, align);
 	if (!got)
@@ -307,7 +324,6 @@ static void try_frees(const struct state *from, const struct bytes *before)
 		if (length != end - at)
 			differs("free at %zu: got %zu, want %zu", at, length, end - at);
 		same(&s, &want);
-		reached(&want);
 	}
 }
 
@@ -333,30 +349,37 @@ static void try_memos(struct state *s, const struct bytes *b, size_t size, size_
 	}
 }
 
-static void go_on_from(const struct key *key)
+/* Compares the engine with the model in this state, for every operation. */
+static void compare_in(const struct bytes *from)
 {
 	struct areamap_memo farthest = {.size = MAX_SIZE, .align = MAX_ALIGN};
-	struct bytes b = bytes_of(key);
 	struct state s;
 
-	state_make(&s, &b);
-	try_all(&s, &b);
+	state_make(&s, from);
+	try_all(&s, from);
 	for (size_t size = 1; size <= MAX_SIZE && level < memo_depth; size++)
 		for (size_t align = 1; align <= MAX_ALIGN; align *= 2)
-			try_memos(&s, &b, size, align);
-	while (memo_step(&farthest, &b))
+			try_memos(&s, from, size, align);
+	while (memo_step(&farthest, from))
 		s.space.memo = farthest;
-	look_everywhere(&s, &b);
-	try_frees(&s, &b);
+	look_everywhere(&s, from);
+	try_frees(&s, from);
 }
 
+/* Goes on from each state of the level; in a shard, the other shards compare in their share. */
 static void go_on_from_level(void)
 {
 	const struct key *key;
-	size_t at = 0;
+	size_t at = 0, n = 0;
 
-	while ((key = table_next(&levels[level], &at)) != NULL)
-		go_on_from(key);
+	while ((key = table_next(&levels[level], &at)) != NULL) {
+		struct bytes from = bytes_of(key);
+
+		if (level + 1 < depth)
+			reach_next(&from);
+		if (level + 1 == depth || !in_shard || n++ % nr_shards == shard)
+			compare_in(&from);
+	}
 }
 
 static void start(void)
@@ -377,8 +400,6 @@ static void start(void)
 static void run_shard(void)
 {
 	go_on_from_level();
-	if (shard > 0)
-		counts = (struct counts){0}; /* every shard does the same up to here */
 	level++;
 	go_on_from_level();
 	__atomic_add_fetch(&sums->operations, counts.operations, __ATOMIC_RELAXED);

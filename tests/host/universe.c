@@ -58,6 +58,15 @@ void bytes_free(struct bytes *b, size_t from)
 	b->hint = max(b->hint, bytes_end(b, from) - from);
 }
 
+struct bytes bytes_undo(const struct bytes *before, const struct bytes *after, size_t offset)
+{
+	struct bytes b = *before;
+	size_t run = bytes_start(before, offset);
+
+	b.hint = max(after->hint, bytes_end(before, run) - run);
+	return b;
+}
+
 /* ---- Keys ---- */
 
 _Static_assert(sizeof(struct key) == 12, "a hundred million of them are kept");

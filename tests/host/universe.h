@@ -46,6 +46,10 @@ size_t bytes_alloc(struct bytes *b, size_t size, size_t align);
 /* Frees the area that starts at byte `from`, which has to be one. */
 void bytes_free(struct bytes *b, size_t from);
 
+/* What is left when an allocation at offset, which led from before to after, is undone: the map that
+ * was before, but a hint that may be higher. */
+struct bytes bytes_undo(const struct bytes *before, const struct bytes *after, size_t offset);
+
 /* A state, packed; all of it, so that equal keys are equal states. */
 struct key {
 	uint32_t starts[2]; /* bit 0 is set: byte 0 always starts an entry */
