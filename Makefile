@@ -201,6 +201,7 @@ GROUP_percpu := $(SRCS_percpu_core) kernel/rbtree.c
 GROUP_port_host := \
 	tests/host/host_test.c \
 	tests/host/port_host.c \
+	tests/host/port_host_heap.c \
 	tests/host/port_host_locks.c \
 	tests/host/port_host_memory.c
 
@@ -218,6 +219,7 @@ HOST_TESTS_percpu := \
 	tests/host/test_setup_kernel.c \
 	tests/host/test_refusals.c \
 	tests/host/test_fail.c \
+	tests/host/test_fail_traces.c \
 	tests/host/test_threads.c \
 	tests/host/test_oracle.c \
 	tests/host/test_universe.c \
@@ -434,9 +436,10 @@ model: ## the Spin model again, all of it: 3 million states
 
 soak: ## longer: 10 million operations on 8 CPUs, 3 million against the model, all sequences of 7, each failure in whole traces
 	@$(call in_parallel,$(ELF) host-programs)
-	@LIMIT=7200 BOOTS='soak_*' HOST_OPS=3000000 HOST_DEPTH=7 HOST_MEMO_DEPTH=4 HOST_SEED=$$(date +%s) \
+	@LIMIT=7200 BOOTS='soak_*' HOST_OPS=3000000 HOST_DEPTH=7 HOST_MEMO_DEPTH=4 HOST_REST=99999 \
+		HOST_SEED=$$(date +%s) \
 		$(PYTHON) tools/testrun.py tests/boot/test_boot.py \
-		$(filter %_oracle %_fail %_threads $(B)/host-fast/%,$(HOST_PROGRAMS))
+		$(filter %_oracle %_fail %_fail_traces %_threads $(B)/host-fast/%,$(HOST_PROGRAMS))
 
 T_build += tests/docs/test_verification.py
 

@@ -206,6 +206,7 @@ struct host_snapshot {
 	int *maps[MAX_CHUNKS];
 	struct pcpu_stats stats;
 	struct host_ledger ledger;
+	uint64_t mapping;
 };
 
 static int by_id(const void *a, const void *b)
@@ -231,6 +232,7 @@ struct host_snapshot *host_snapshot(void)
 	}
 	pcpu_stats_get(&shot->stats);
 	shot->ledger = host_ledger();
+	shot->mapping = host_mapping_sum();
 	return shot;
 }
 
@@ -321,6 +323,7 @@ void host_snapshot_compare(struct host_snapshot *before, struct host_snapshot *a
 	CHECK_EQ(after->ledger.mapped, before->ledger.mapped);
 	CHECK_EQ(after->ledger.ranges, before->ledger.ranges + extra);
 	CHECK_EQ(after->ledger.stale, 0);
+	CHECK_EQ(after->mapping, before->mapping);
 	host_snapshot_free(before);
 	host_snapshot_free(after);
 }

@@ -112,6 +112,10 @@ struct host_ledger host_ledger(void);
 bool host_ledger_equal(const struct host_ledger *a, const struct host_ledger *b);
 extern unsigned long host_flush_maps, host_flush_unmaps; /* calls */
 size_t host_pages_free(void);
+/* A number that changes when another page is mapped anywhere, or one less. */
+uint64_t host_mapping_sum(void);
+/* In a new child process: memory of its own, with what the parent has in its; else they share it. */
+void host_memory_own(void);
 
 /* ---- Deferred work ---- */
 extern bool host_reclaim_pending;

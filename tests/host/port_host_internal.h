@@ -18,6 +18,8 @@ extern bool host_is_set_up; /* the first chunk exists */
 extern char *host_direct_map;
 extern struct page *host_pages;
 extern size_t host_nr_pages;
+extern struct host_ledger host_books; /* what host_ledger tells */
+extern bool host_heap_is_up;
 
 /* Reserves all addresses and makes the physical memory. */
 void host_memory_init(size_t nr_pages, bool ranges_fall);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The host port: physical pages, address ranges, page tables with a TLB that remembers, the heap.
+ * The host port: physical pages, address ranges, page tables with a TLB that remembers.
  *
  * A page-table entry goes NONE → (port_map) MAPPED → (port_flush_map) LIVE → (port_unmap) STALE →
  * (port_flush_unmap) NONE. Memory is readable while LIVE or STALE, so that code which relies on a
@@ -41,6 +41,7 @@ struct range {
 char *host_direct_map;
 struct page *host_pages;
 size_t host_nr_pages;
+struct host_ledger host_books;
 unsigned long host_flush_maps, host_flush_unmaps;
 
 static int memory_fd;
@@ -51,8 +52,6 @@ static size_t nr_ranges;
 static bool ranges_fall;
 static unsigned int free_head = NO_PAGE;
 static size_t nr_free_pages;
-static struct host_ledger ledger;
-static bool heap_is_up;
 static pthread_mutex_t memory_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 void host_memory_init(size_t nr_pages, bool fall)
@@ -108,7 +107,7 @@ static struct page *page_take(bool counted)
 		nr_free_pages--;
 		page->allocated = true;
 		page->counted = counted;
-		ledger.pages += counted;
+		host_books.pages += counted;
 	}
 	pthread_mutex_unlock(&memory_mutex);
 	return page;
@@ -165,13 +164,13 @@ void port_page_free(struct page *page)
 	page->next_free = free_head;
 	free_head = index;
 	nr_free_pages++;
-	ledger.pages--;
+	host_books.pages--;
 	pthread_mutex_unlock(&memory_mutex);
 }
 
 size_t port_pages_owned(void)
 {
-	return __atomic_load_n(&ledger.pages, __ATOMIC_RELAXED);
+	return __atomic_load_n(&host_books.pages, __ATOMIC_RELAXED);
 }
 
 size_t host_pages_free(void)
@@ -193,7 +192,7 @@ static void range_insert(size_t at, uintptr_t start, size_t size, bool early)
 	memmove(&ranges[at + 1], &ranges[at], (nr_ranges - at) * sizeof(ranges[0]));
 	ranges[at] = (struct range){start, size, early};
 	nr_ranges++;
-	ledger.ranges++;
+	host_books.ranges++;
 }
 
 static bool range_add_lowest(size_t size, bool early, uintptr_t *start)
@@ -242,7 +241,7 @@ uintptr_t port_range_alloc(size_t size)
 	host_assert_mutex("port_range_alloc");
 	if (size == 0 || size % PAGE_SIZE != 0)
 		host_die("port_range_alloc of %zu bytes", size);
-	if (!heap_is_up || host_hook_fails(HOOK_RANGE))
+	if (!host_heap_is_up || host_hook_fails(HOOK_RANGE))
 		return 0;
 	pthread_mutex_lock(&memory_mutex);
 	found = ranges_fall ? range_add_highest(size, &start)
@@ -285,7 +284,7 @@ void port_range_free(uintptr_t start, size_t size)
 					 start + at);
 		memmove(&ranges[i], &ranges[i + 1], (nr_ranges - i - 1) * sizeof(ranges[0]));
 		nr_ranges--;
-		ledger.ranges--;
+		host_books.ranges--;
 		pthread_mutex_unlock(&memory_mutex);
 		return;
 	}
@@ -343,10 +342,18 @@ int port_map(uintptr_t addr, struct page *const *pages, size_t n)
 		pte->page = page_index(pages[i]);
 		__atomic_store_n(&pte->state, PTE_MAPPED, __ATOMIC_RELEASE);
 		pages[i]->nr_mapped++;
-		ledger.mapped++;
+		host_books.mapped++;
 	}
 	pthread_mutex_unlock(&memory_mutex);
 	return 0;
+}
+
+/* From now on the page is seen at addr. */
+static void page_show(uintptr_t addr, unsigned int page)
+{
+	if (mmap((void *)addr, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory_fd,
+		 (off_t)(page * PAGE_SIZE)) == MAP_FAILED)
+		host_die("page %u cannot be mapped at %#lx", page, addr);
 }
 
 void port_flush_map(uintptr_t start, uintptr_t end)
@@ -360,9 +367,7 @@ void port_flush_map(uintptr_t start, uintptr_t end)
 
 		if (pte->state != PTE_MAPPED)
 			continue;
-		if (mmap((void *)addr, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-			 memory_fd, (off_t)(pte->page * PAGE_SIZE)) == MAP_FAILED)
-			host_die("page %u cannot be mapped at %#lx", pte->page, addr);
+		page_show(addr, pte->page);
 		__atomic_store_n(&pte->state, PTE_LIVE, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&memory_mutex);
@@ -382,8 +387,8 @@ void port_unmap(uintptr_t addr, size_t n)
 		__atomic_store_n(&pte->state, PTE_STALE, __ATOMIC_RELEASE);
 		host_pages[pte->page].nr_mapped--;
 		host_pages[pte->page].nr_stale++;
-		ledger.mapped--;
-		ledger.stale++;
+		host_books.mapped--;
+		host_books.stale++;
 	}
 	pthread_mutex_unlock(&memory_mutex);
 }
@@ -408,7 +413,7 @@ void port_flush_unmap(uintptr_t start, uintptr_t end)
 			continue;
 		run = run ? run : addr;
 		host_pages[pte_of(addr)->page].nr_stale--;
-		ledger.stale--;
+		host_books.stale--;
 		__atomic_store_n(&pte_of(addr)->state, PTE_NONE, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&memory_mutex);
@@ -431,65 +436,54 @@ phys_addr_t port_lookup(uintptr_t addr)
 	return HOST_PHYS_BASE + pte->page * PAGE_SIZE + addr % PAGE_SIZE;
 }
 
-/* ---- Heap ---- */
-
-struct block_head {
-	size_t size;
-	size_t magic; /* address of the block itself, so that a stray free is seen */
-};
-
-void host_heap_set(bool up)
+/* Calls fn for each page-table entry of the ranges that is not empty, by address. */
+static void each_pte(void (*fn)(uintptr_t addr, const struct pte *pte, void *arg), void *arg)
 {
-	heap_is_up = up;
+	for (size_t i = 0; i < nr_ranges; i++)
+		for (size_t at = 0; at < ranges[i].size; at += PAGE_SIZE)
+			if (pte_of(ranges[i].start + at)->state != PTE_NONE)
+				fn(ranges[i].start + at, pte_of(ranges[i].start + at), arg);
 }
 
-void *port_zalloc(size_t size)
+static void show_again(uintptr_t addr, const struct pte *pte, void *arg __unused)
 {
-	struct block_head *head;
-
-	host_assert_may_sleep("port_zalloc");
-	if (!heap_is_up || host_hook_fails(HOOK_HEAP))
-		return NULL;
-	head = calloc(1, sizeof(*head) + size);
-	if (head == NULL)
-		host_die("the host has no memory");
-	head->size = size;
-	head->magic = (size_t)head;
-	__atomic_add_fetch(&ledger.heap_blocks, 1, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&ledger.heap_bytes, size, __ATOMIC_RELAXED);
-	return head + 1;
+	if (pte->state != PTE_MAPPED) /* else no flush has covered it yet */
+		page_show(addr, pte->page);
 }
 
-void port_free(void *ptr, size_t size)
+void host_memory_own(void)
 {
-	struct block_head *head = (struct block_head *)ptr - 1;
+	size_t size = host_nr_pages * PAGE_SIZE;
+	int fd = memfd_create("percpu-host", 0);
 
-	host_assert_may_sleep("port_free");
-	if (ptr == NULL)
-		return;
-	if (head->magic != (size_t)head || head->size != size)
-		host_die("port_free of %p as %zu bytes; it has %zu", ptr, size, head->size);
-	head->magic = 0;
-	__atomic_sub_fetch(&ledger.heap_blocks, 1, __ATOMIC_RELAXED);
-	__atomic_sub_fetch(&ledger.heap_bytes, size, __ATOMIC_RELAXED);
-	free(head);
+	if (fd < 0 || write(fd, host_direct_map, size) != (ssize_t)size ||
+	    mmap(host_direct_map, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+		    MAP_FAILED)
+		host_die("no memory for a copy of %zu pages", host_nr_pages);
+	close(memory_fd);
+	memory_fd = fd;
+	each_pte(show_again, NULL);
 }
 
-void *port_early_alloc(size_t size)
+static void add_to_sum(uintptr_t addr, const struct pte *pte, void *arg)
 {
-	void *ptr;
+	uint64_t *sum = arg;
 
-	if (host_is_set_up)
-		host_die("port_early_alloc after set-up");
-	ptr = calloc(1, size);
-	if (ptr == NULL)
-		port_panic("no memory for %zu bytes at set-up", size);
-	return ptr;
+	*sum = (*sum ^ (addr / PAGE_SIZE << 32 | pte->page)) * 0x9e3779b97f4a7c15u;
+	*sum ^= *sum >> 32;
+}
+
+uint64_t host_mapping_sum(void)
+{
+	uint64_t sum = 0;
+
+	each_pte(add_to_sum, &sum);
+	return sum;
 }
 
 struct host_ledger host_ledger(void)
 {
-	return ledger;
+	return host_books;
 }
 
 bool host_ledger_equal(const struct host_ledger *a, const struct host_ledger *b)
