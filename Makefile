@@ -75,6 +75,8 @@ SRCS_arch := \
 	arch/x86_64/exit.c \
 	arch/x86_64/fault.c \
 	arch/x86_64/ioapic.c \
+	arch/x86_64/keyboard.c \
+	arch/x86_64/keymap.c \
 	arch/x86_64/paging.c \
 	arch/x86_64/paging_init.c \
 	arch/x86_64/percpu_early.c \
@@ -231,6 +233,7 @@ HOST_TESTS := $(HOST_TESTS_percpu) \
 	tests/host/test_complete.c \
 	tests/host/test_early.c \
 	tests/host/test_edit.c \
+	tests/host/test_keymap.c \
 	tests/host/test_kmalloc.c \
 	tests/host/test_map_bar.c \
 	tests/host/test_multiboot2.c \

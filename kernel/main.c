@@ -11,6 +11,7 @@
 #include "arch/x86_64/arch.h"
 #include "arch/x86_64/ioapic.h"
 #include "arch/x86_64/irq.h"
+#include "arch/x86_64/keyboard.h"
 #include "arch/x86_64/memlayout.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/serial.h"
@@ -187,6 +188,7 @@ void kmain(uint32_t magic, uint32_t info)
 	thread_init(); /* from here on this is the thread "main"; starts the tick */
 	workqueue_init();
 	serial_enable_input(monitor_wake);
+	keyboard_init(monitor_wake);
 	x86_sti();
 	smp_start_all();
 	paging_drop_identity(); /* no AP needs it any more */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Bytes and lines from COM1. A script's bytes are taken as they are; what a terminal sends is keys
- * (monitor_terminal.c). CR, LF and CRLF end a line.
+ * Bytes and lines from COM1 and from the keyboard. A script's bytes are taken as they are; what a terminal
+ * sends is keys (monitor_terminal.c). The first key that is pressed at the machine itself makes it one.
+ * CR, LF and CRLF end a line.
  */
+#include "arch/x86_64/keyboard.h"
 #include "arch/x86_64/serial.h"
 #include "kernel/keys.h"
 #include "kernel/monitor_internal.h"
@@ -42,16 +44,25 @@ void monitor_wake(void)
 	wake_all(&input_queue);
 }
 
+static void read_keyboard(void)
+{
+	input.count = keyboard_read(input.bytes, sizeof(input.bytes));
+	if (input.count > 0)
+		terminal_at_screen();
+}
+
 bool monitor_byte_ready(void)
 {
 	if (input.next == input.count) {
 		input.next = 0;
 		input.count = serial_read(input.bytes, sizeof(input.bytes));
+		if (input.count == 0)
+			read_keyboard();
 	}
 	return input.next < input.count;
 }
 
-char monitor_next_byte(void)
+static void wait_for_byte(void)
 {
 	struct wait_entry entry;
 
@@ -61,6 +72,11 @@ char monitor_next_byte(void)
 			wait_sleep(&entry, POLL_MS);
 		wait_finish(&input_queue, &entry);
 	}
+}
+
+char monitor_next_byte(void)
+{
+	wait_for_byte();
 	return input.bytes[input.next++];
 }
 
@@ -133,6 +149,11 @@ static const char *read_line_of_pipe(const char *prompt)
 {
 	console_write(prompt, strlen(prompt));
 	line.length = 0;
+	wait_for_byte();
+	if (terminal_on()) { /* somebody sat down at the machine: the prompt again, in its place */
+		console_write("\r", 1);
+		return monitor_read_terminal(prompt);
+	}
 	while (!take(monitor_next_byte())) {
 	}
 	if (line.length > MONITOR_LINE_SIZE)

@@ -60,6 +60,14 @@ void screen_map(void)
 	screen_paint_map();
 }
 
+void screen_size(size_t *rows, size_t *columns)
+{
+	if (screen_grid.rows == 0)
+		return;
+	*rows = screen_grid.rows;
+	*columns = screen_grid.columns;
+}
+
 /* ---- Changing the grid ---- */
 
 static void touch(unsigned int row)

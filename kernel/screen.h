@@ -30,6 +30,9 @@ enum screen_tone { TONE_NORMAL, TONE_WARNING, TONE_ERROR };
  */
 void screen_write(const char *text, size_t n, enum screen_tone tone);
 
+/* The grid's size; leaves both as they are if there is no screen. */
+void screen_size(size_t *rows, size_t *columns);
+
 /* Paints the next row that has changed; false if there is none. */
 bool screen_paint_row(void);
 /* When something was last painted, by time_ns; and whether a row waits. Any context, without the console. */

@@ -3,15 +3,30 @@
 #include "kernel/terminal.h"
 
 #include "kernel/cmdline.h"
+#include "kernel/screen.h"
 #include "kernel/string.h"
 
 static size_t nr_columns = 80, nr_rows = 24;
 
-bool terminal_on(void)
+static bool at_screen;
+
+static bool com1_is_terminal(void)
 {
 	const char *console = cmdline_get("console");
 
 	return console && strcmp(console, "tty") == 0;
+}
+
+bool terminal_on(void)
+{
+	return at_screen || com1_is_terminal();
+}
+
+void terminal_at_screen(void)
+{
+	if (!terminal_on())
+		screen_size(&nr_rows, &nr_columns);
+	at_screen = true;
 }
 
 size_t terminal_columns(void)

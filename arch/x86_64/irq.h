@@ -19,6 +19,7 @@ struct trap_frame {
 /* Vectors; 0-31 are the CPU's own exceptions. */
 enum {
 	VECTOR_PAGE_FAULT = 14,
+	VECTOR_KEYBOARD = 0x21,
 	VECTOR_COM1 = 0x24,
 	VECTOR_TIMER = 0x40,
 	VECTOR_RESCHEDULE = 0xf0,

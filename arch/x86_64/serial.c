@@ -14,16 +14,15 @@
 #include "arch/x86_64/serial.h"
 
 #include "arch/x86_64/apic.h"
+#include "arch/x86_64/input_lock.h"
 #include "arch/x86_64/ioapic.h"
-#include "arch/x86_64/irq.h"
 #include "kernel/printk.h"
 #include "mm/vmalloc.h"
 
-#define RING_SIZE ((size_t)1 << 20) /* a power of two */
-#define FIFO_SIZE 16
-#define COM1_IRQ  4
-#define SPIN_LIMIT \
-	10000000 /* looks at a UART that never gets ready, or a lock that never comes free */
+#define RING_SIZE  ((size_t)1 << 20) /* a power of two */
+#define FIFO_SIZE  16
+#define COM1_IRQ   4
+#define SPIN_LIMIT 10000000 /* looks at a UART that never gets ready */
 
 /* Registers, from the port's base. */
 enum {
@@ -62,7 +61,7 @@ static struct {
 	bool stopped; /* full: the UART holds back, its interrupt is off */
 	bool routed;  /* interrupts are in use */
 } ring;
-static unsigned int input_busy; /* 1 while a CPU handles input, interrupts off */
+static input_lock_t input_busy;
 static uint64_t nr_lost;
 static void (*input_wake)(void);
 
@@ -125,28 +124,6 @@ void serial_write(uint16_t port, const char *buf, size_t n)
 
 /* ---- Input ---- */
 
-/*
- * Not a struct spinlock: the panic monitor reads while a CPU that was stopped may hold it. So
- * waiting has an end, after which the caller goes on as if it had it.
- */
-static irqflags_t input_lock(void)
-{
-	irqflags_t flags = irq_save();
-
-	for (unsigned int spins = 0; spins < SPIN_LIMIT; spins++) {
-		if (__atomic_exchange_n(&input_busy, 1, __ATOMIC_ACQUIRE) == 0)
-			break;
-		x86_pause();
-	}
-	return flags;
-}
-
-static void input_unlock(irqflags_t flags)
-{
-	__atomic_store_n(&input_busy, 0, __ATOMIC_RELEASE);
-	irq_restore(flags);
-}
-
 static void stop_sender(void)
 {
 	ring.stopped = true;
@@ -178,10 +155,10 @@ static void drain_uart(void)
 static void com1_interrupt(struct trap_frame *frame __unused)
 {
 	void (*wake)(void) = READ_ONCE(input_wake);
-	irqflags_t flags = input_lock();
+	irqflags_t flags = input_lock(&input_busy);
 
 	drain_uart();
-	input_unlock(flags);
+	input_unlock(&input_busy, flags);
 	if (wake != NULL)
 		wake();
 }
@@ -203,10 +180,10 @@ size_t serial_read(char *buf, size_t n)
 
 	if (!com1_present)
 		return 0;
-	flags = input_lock();
+	flags = input_lock(&input_busy);
 	if (ring.bytes == NULL) {
 		i = read_uart(buf, n);
-		input_unlock(flags);
+		input_unlock(&input_busy, flags);
 		return i;
 	}
 	if (ring.head == ring.tail)
@@ -217,7 +194,7 @@ size_t serial_read(char *buf, size_t n)
 		restart_sender();
 		drain_uart();
 	}
-	input_unlock(flags);
+	input_unlock(&input_busy, flags);
 	return i;
 }
 
@@ -232,12 +209,12 @@ static void start_input(void)
 		return;
 	}
 	irq_set_handler(VECTOR_COM1, com1_interrupt);
-	flags = input_lock();
+	flags = input_lock(&input_busy);
 	ring.bytes = bytes;
 	ring.routed = ioapic_route_isa(COM1_IRQ, VECTOR_COM1, lapic_id());
 	restart_sender();
 	drain_uart(); /* what came before makes no interrupt any more */
-	input_unlock(flags);
+	input_unlock(&input_busy, flags);
 	if (!ring.routed)
 		log_warn("no I/O APIC takes interrupt %d: COM1 is polled", COM1_IRQ);
 }

@@ -336,7 +336,11 @@ static void memory_below_4_gib_is_painted_before_it_is_mapped(void **state __unu
 
 static void expect_unusable(struct boot_framebuffer framebuffer)
 {
+	size_t rows = 24, columns = 80;
+
 	screen_init(&framebuffer);
+	screen_size(&rows, &columns);
+	assert_true(rows == 24 && columns == 80);
 	assert_int_equal(screen_grid.rows, 0);
 	put("nothing\n");
 	nr_mapped = 0;
@@ -369,8 +373,12 @@ static void what_cannot_be_used_is_left_alone(void **state __unused)
 static void a_large_screen_is_used_as_far_as_the_grid_reaches(void **state __unused)
 {
 	struct boot_framebuffer framebuffer = rgb(3840, 2160, 32);
+	size_t rows, columns;
 
 	begin(&framebuffer);
+	screen_size(&rows, &columns);
+	assert_int_equal(rows, SCREEN_MAX_ROWS);
+	assert_int_equal(columns, SCREEN_MAX_COLUMNS);
 	assert_int_equal(screen_grid.rows, SCREEN_MAX_ROWS);
 	assert_int_equal(screen_grid.columns, SCREEN_MAX_COLUMNS);
 	for (unsigned int i = 0; i < 100; i++)
