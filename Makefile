@@ -349,6 +349,13 @@ debug: ## QEMU stopped at the reset vector, gdb attached
 gdb: $(ELF) ## attaches gdb to a running `make run GDB=1`
 	@$(PYTHON) tools/debug.py --attach
 
+record: ## records a run on one CPU, options as for run
+	@$(call in_parallel,$(ELF))
+	@$(PYTHON) tools/record.py
+
+rewind: ## gdb on the recording, with steps backwards
+	@$(PYTHON) tools/debug.py --rewind
+
 bench: $(ELF) ## benchmark tables, counted in instructions: the same on every run
 	@echo bench | SMP=1 ACCEL=tcg,thread=single QEMUEXTRA='-icount shift=0' TIMEOUT=3600 NAME=bench \
 		CMDLINE='selftest=none replay=none possible_cpus=4' $(PYTHON) tools/run.py
@@ -366,7 +373,7 @@ PARTS := runner kernel model metal gdb picture build spin host # of the tests, t
 # Nothing is begun that lacks a tool, and on a bare machine `make setup run` waits for the set-up.
 need-tools: $(filter setup,$(MAKECMDGOALS))
 	@$(DOCTOR) $(or $(MAKECMDGOALS),all)
-$(B)/flags run debug gdb bench picture ubsan test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
+$(B)/flags run debug gdb record rewind bench picture ubsan test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
 	$(HOST_TESTS:tests/host/%.c=$(B)/coverage/host/%): | need-tools
 
 # ---- Tests ----------------------------------------------------------------------------------------
@@ -380,7 +387,7 @@ HOST_PROGRAMS := $(B)/port_minimal/main $(HOST_TESTS_percpu:tests/host/%.c=$(B)/
 T_host   := $(HOST_PROGRAMS)
 T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
 	'tests/boot/test_boot.py 3/4' 'tests/boot/test_boot.py 4/4'
-T_gdb    := tests/gdb/test_gdb.py
+T_gdb    := tests/gdb/test_gdb.py tests/gdb/test_record.py
 T_runner := tests/runner/test_doctor.py 'tests/runner/test_runner.py [a-m]*' 'tests/runner/test_runner.py [n-z]*' \
 	'tests/runner/test_terminal.py [a-k]*' 'tests/runner/test_terminal.py [l-z]*' tests/boot/test_refusals.py \
 	'tests/boot/test_panics.py 1/3' 'tests/boot/test_panics.py 2/3' 'tests/boot/test_panics.py 3/3'
@@ -553,6 +560,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: link-groups host-programs all setup doctor need-tools run debug gdb bench picture picture-tools ubsan coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
+.PHONY: link-groups host-programs all setup doctor need-tools run debug gdb record rewind bench picture picture-tools ubsan coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d

@@ -60,6 +60,8 @@ class Options:
         self.gdb = get("GDB", "0") != "0"
         self.stopped = get("STOPPED", "0") != "0"
         self.dry = get("DRY", "0") != "0"
+        self.tape = None  # a recording that is made or replayed (tools/record.py)
+        self.gdb_name = "gdb"  # of the socket
         self.timeout = self._seconds(get("TIMEOUT"))
         if self.trace and not os.path.isfile(self.trace):
             raise Failure(f"TRACE={self.trace}: there is no such file")
@@ -81,20 +83,20 @@ class Options:
         return value
 
 
-def gdb_socket():
+def gdb_socket(name="gdb"):
     """Where QEMU's GDB stub listens under GDB=1; relative, because socket names must be short."""
-    return os.path.relpath(os.path.join(BUILD, "gdb.sock"))
+    return os.path.relpath(os.path.join(BUILD, name + ".sock"))
 
 
-def claim_gdb_socket():
+def claim_gdb_socket(name):
     """A file whose lock says that the socket is ours; it goes with us, however we end."""
-    path = os.path.join(BUILD, "gdb.lock")
+    path = os.path.join(BUILD, name + ".lock")
     claim = open(path, "a+", encoding="ascii")
     try:
         fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         claim.seek(0)
-        raise Failure(f"GDB=1: {gdb_socket()} is in use by another run of this tree (process "
+        raise Failure(f"GDB=1: {gdb_socket(name)} is in use by another run of this tree (process "
                       f"{claim.read().strip()}): end that one, or run without GDB=1") from None
     claim.truncate(0)
     print(os.getpid(), file=claim, flush=True)
@@ -131,15 +133,15 @@ def qemu_line(options, iso, report, gdb_fd=None):
             "-smp", options.smp, "-m", options.mem, "-display", "none", "-no-reboot", "-nic", "none",
             "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
             "-chardev", "stdio,id=com1,signal=off", "-serial", "chardev:com1",
-            "-chardev", f"file,id=com2,path={report}", "-serial", "chardev:com2",
-            "-cdrom", iso]
+            "-chardev", f"file,id=com2,path={report}", "-serial", "chardev:com2"]
+    line += options.tape.flags() if options.tape else ["-cdrom", iso]
     if options.uefi:
         line += ["-bios", OVMF]
     if options.coverage:  # a folder; each boot's counters are a file in it
         name = os.path.basename(os.path.dirname(report)) + ".gcov"
         line += ["-debugcon", "file:" + os.path.join(options.coverage, name)]
     if options.gdb and gdb_fd is None:
-        line += ["-gdb", f"unix:{gdb_socket()},server=on,wait=off"]
+        line += ["-gdb", f"unix:{gdb_socket(options.gdb_name)},server=on,wait=off"]
     elif options.gdb:
         line += ["-chardev", f"socket,id=gdb,fd={gdb_fd},server=on,wait=off", "-gdb", "chardev:gdb"]
     if options.stopped:
@@ -165,20 +167,24 @@ class Machine:
             check_kvm()
         os.makedirs(BUILD, exist_ok=True)
         remove_stale_folders()
-        self.claim = claim_gdb_socket() if options.gdb else None
+        self.claim = claim_gdb_socket(options.gdb_name) if options.gdb else None
         self.folder = tempfile.mkdtemp(prefix=f"boot.{os.getpid()}.", dir=BUILD)
         self.report = os.path.join(self.folder, "report.ktap")
         self.process = None
         try:
             iso = os.path.join(self.folder, "percpu.iso")
-            build_iso(options, iso)
+            if not options.tape:
+                build_iso(options, iso)
             self._start(iso)
         except BaseException:
             self.stop()
             raise
 
     def _start(self, iso):
-        listener = gdb_listener() if self.options.gdb else None
+        if self.options.gdb:
+            self._unlink_socket()
+        # What goes through a -chardev is recorded; gdb's words must not be.
+        listener = gdb_listener() if self.options.gdb and not self.options.tape else None
         fds = [listener.fileno()] if listener else []
         self.process = subprocess.Popen(
             qemu_line(self.options, iso, self.report, *fds), stdin=subprocess.PIPE, bufsize=0,
@@ -186,6 +192,19 @@ class Machine:
             pass_fds=fds)
         if listener:
             listener.close()
+
+    def _unlink_socket(self):
+        path = gdb_socket(self.options.gdb_name)
+        if os.path.exists(path):
+            os.unlink(path)
+
+    def _end_tape(self):
+        """Gives QEMU time to finish its log."""
+        self.process.terminate()
+        try:
+            self.process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            pass
 
     def report_text(self):
         try:
@@ -197,12 +216,13 @@ class Machine:
     def stop(self):
         """Stops QEMU if it still runs, and removes the folder."""
         if self.process is not None and self.process.poll() is None:
+            if self.options.tape and self.options.tape.mode == "record":
+                self._end_tape()
             self.process.kill()
             self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
         if self.claim is not None:
-            if os.path.exists(gdb_socket()):
-                os.unlink(gdb_socket())
+            self._unlink_socket()
             self.claim.close()
 
     def __enter__(self):

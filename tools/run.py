@@ -32,6 +32,8 @@ SIZE_TOLD = re.compile(rb"\x1b\[\d+;\d+R")  # by the terminal itself: nobody typ
 CTRL_C, CTRL_C_SHOWN = b"\x03", b"^C"
 PIPE_TIMEOUT = 300
 CHUNK = 4096  # a pipe that polls writable takes as much without blocking
+# A QEMU that records drops what overruns the UART's 16 bytes: so many bytes, then an answer or a while.
+PACED_CHUNK, PACE = 8, 0.25
 KEEP = 65536  # of the console, for the verdict
 
 
@@ -51,6 +53,8 @@ class Console:
         self.typed = False  # something, since the last output
         self.last_input = b"\n"
         self.held = bytearray() if options.uefi else None  # what the firmware prints
+        self.paced = options.tape is not None
+        self.next_feed = 0  # paced: not before, unless the guest says something
 
     def text(self):
         return bytes(self.tail).decode(errors="replace")
@@ -69,6 +73,9 @@ class Console:
             wait = None if deadline is None else max(0, deadline - time.monotonic())
             if wait == 0:
                 return "timeout"
+            if self.next_feed:
+                pause = max(0, self.next_feed - time.monotonic())
+                wait = pause if wait is None else min(wait, pause)
             for fd, _ in self._poll(wait):
                 stop = self._serve(fd)
                 if stop:
@@ -79,7 +86,8 @@ class Console:
         poll = select.poll()
         if self.guest_open:
             poll.register(self.from_guest, select.POLLIN)
-            if self.input and self.prompt_seen:
+            if self.input and self.prompt_seen and time.monotonic() >= self.next_feed:
+                self.next_feed = 0
                 poll.register(self.to_guest, select.POLLOUT)
         if self.input_open and self.guest_open:
             poll.register(0, select.POLLIN)
@@ -125,6 +133,7 @@ class Console:
             if start is None:
                 return
             data, self.held = bytes(self.held[start.start():]), None
+        self.next_feed = 0
         self.output += data
         self.tail += data
         if CTRL_C_SHOWN in self.tail[-len(data) - 1:]:
@@ -148,7 +157,11 @@ class Console:
 
     def _feed(self):
         try:
-            del self.input[:os.write(self.to_guest, self.input[:CHUNK])]
+            size = CHUNK
+            if self.paced:
+                size = min(PACED_CHUNK, self.input.find(b"\n") + 1 or PACED_CHUNK)
+                self.next_feed = time.monotonic() + PACE
+            del self.input[:os.write(self.to_guest, self.input[:size])]
         except BlockingIOError:
             pass
         except OSError:  # QEMU is gone; its output tells the rest

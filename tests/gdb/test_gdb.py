@@ -12,54 +12,11 @@ import shlex
 import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(ROOT, "tools"), os.path.join(ROOT, "tests", "runner")]
-import session  # noqa: E402
-import taptest  # noqa: E402
+from gdbtest import ROOT, answers, fields, flags, make, need, run_documented, same, session
+import taptest
 
-MARK = "@@@"
 EVERY_COMMAND = ("pcpu cpus", "pcpu chunks", "pcpu map 0", "pcpu var cpu_number", "pcpu why &cpu_number",
                  "pcpu check")
-
-
-def flags(*commands):
-    """gdb's flags for a batch of commands."""
-    return "-batch -nx " + " ".join(f"-ex {shlex.quote(command)}" for command in commands)
-
-
-def make(target, *commands, **variables):
-    """What gdb prints under `make debug` or `make gdb`."""
-    done = subprocess.run(["make", "-s", target], cwd=ROOT, text=True, timeout=120, check=False,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT,
-                          env=session.environment(GDBFLAGS=flags(*commands), **variables))
-    for trace in ("Traceback", "Python Exception"):
-        assert trace not in done.stdout, f"gdb shows a Python error:\n{done.stdout}"
-    assert done.returncode == 0, f"make {target}: status {done.returncode}\n{done.stdout}"
-    return done.stdout
-
-
-def answers(target, *commands, **variables):
-    """What gdb prints for each command: a list of texts. The last command is followed by `detach`."""
-    marked = [part for command in commands for part in (f"echo {MARK}\\n", command)]
-    if target == "gdb":
-        marked += [f"echo {MARK}\\n", "detach"]
-    texts = make(target, *marked, f"echo {MARK}\\n", **variables).split(MARK + "\n")
-    return [text.strip() for text in texts[1:len(commands) + 1]]
-
-
-def fields(line):
-    """A record's fields."""
-    return dict(word.split("=", 1) for word in line.split(" ") if "=" in word)
-
-
-def need(text, *patterns):
-    for pattern in patterns:
-        assert re.search(pattern, text), f"no match for {pattern!r} in gdb's output:\n{text[-3000:]}"
-
-
-def same(what, got, want):
-    assert got == want, f"{what}: gdb says\n{got}\nwant\n{want}"
 
 
 @contextlib.contextmanager
@@ -362,7 +319,7 @@ def test_a_fault_stops_in_gdb_and_why_knows_its_address():
     got = answers("debug", "set pcpu-stop-at-panic off", "show pcpu-stop-at-panic",
                   "set pcpu-stop-at-panic on", "continue", "pcpu why $cr2", SMP=2,
                   CMDLINE="selftest=broken_uses_a_null_percpu_pointer_of_another_cpu replay=none")
-    need(got[1], "A panic of the kernel stops in gdb: off")
+    need(got[1], "Whether a panic of the kernel stops in gdb: off")
     need(got[3], r"^panic: page fault: ")
     need(got[4], r"is=null-percpu cpu=1 offset=0 hint=NULL_per-CPU_pointer\npage=unmapped$")
 
@@ -413,21 +370,8 @@ def test_compile_commands_are_where_editors_look():
 
 # ---- The documents, the end ----
 
-def masked(text):
-    """Without what may differ from build to build: numbers and lines of source."""
-    return re.sub(r"\b(0x[0-9a-f]+|\d+)\b", "N", re.sub(r"^\d+\t.*", "", text, flags=re.M))
-
-
 def test_documented_sessions_run_as_shown():
-    with open("docs/debugging.md", encoding="utf-8") as file:
-        blocks = re.findall(r"^```\n\$ make debug (.*)\n\(gdb\) ((?:.|\n)*?)\n```", file.read(), re.M)
-    same("sessions", len(blocks), 3)
-    for variables, text in blocks:
-        steps = [step.partition("\n")[::2] for step in text.split("\n(gdb) ")]
-        got = answers("debug", *(command for command, _ in steps),
-                      **dict(word.split("=", 1) for word in shlex.split(variables)))
-        for (command, shown), answer in zip(steps, got):
-            same(command, masked(answer), masked(shown))
+    same("sessions", run_documented("debug"), 3)
 
 
 def test_debug_leaves_nothing_behind():

@@ -2,7 +2,7 @@
 """Gives gdb the project's commands, functions and printers: `source tools/gdb/load.py`.
 
 `make debug` and `make gdb` do that; so does the launch configuration of .vscode. `help pcpu` lists what
-there is, docs/debugging.md shows it. Needs gdb 12 or later with Python.
+there is, docs/debugging.md shows it. Needs gdb 10 or later with Python.
 """
 import os
 import sys
