@@ -446,8 +446,8 @@ model: ## the Spin model again, all of it: 3 million states
 
 soak: ## longer: 10 million operations on 8 CPUs, 3 million against the model, all sequences of 7, each failure in whole traces
 	@$(call in_parallel,$(ELF) host-programs)
-	@LIMIT=7200 BOOTS='soak_*' HOST_OPS=3000000 HOST_DEPTH=7 HOST_MEMO_DEPTH=4 HOST_REST=99999 \
-		HOST_SEED=$$(date +%s) \
+	@LIMIT=7200 BOOTS='soak_*' HOST_SEED=$$(date +%s) HOST_OPS=3000000 HOST_CONTENTS=1 \
+		HOST_DEPTH=7 HOST_MEMO_DEPTH=4 HOST_REST=99999 \
 		$(PYTHON) tools/testrun.py tests/boot/test_boot.py \
 		$(filter %_oracle %_fail %_fail_traces %_threads $(B)/host-fast/%,$(HOST_PROGRAMS))
 

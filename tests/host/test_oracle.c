@@ -2,15 +2,18 @@
 /* links: @percpu @port_host tests/host/oracle.c */
 /* flags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
 /*
- * Random streams of requests to percpu/ and to the plain model; after every one of them every map,
- * slot, hint, page count and byte is compared. HOST_OPS: operations over all streams; HOST_SEED.
+ * Random streams of requests to percpu/ and to the plain model. After every one of them every map,
+ * slot, hint and page is compared, and the contents of all areas on every CPU: of the chunk that
+ * the operation was about each time, of all chunks after every HOST_CONTENTS-th operation.
+ * HOST_OPS: operations over all streams; HOST_SEED.
  */
 #include "tests/host/host_test.h"
 #include "tests/host/oracle.h"
 
-#define MAX_LIVE    4096
-#define DEFAULT_OPS 200000
-#define NR_STREAMS  8
+#define MAX_LIVE	 4096
+#define DEFAULT_OPS	 200000
+#define NR_STREAMS	 8
+#define DEFAULT_CONTENTS 64
 
 struct live {
 	void __percpu *ptr;
@@ -47,6 +50,18 @@ static void compare_map(const struct oracle_chunk *want, const struct pcpu_chunk
 	}
 }
 
+static void compare_pages(const struct oracle_chunk *want, const struct pcpu_chunk_info *got)
+{
+	uint8_t pages[256];
+
+	CHECK_EQ(pcpu_inspect_pages(got->id, pages, ARRAY_SIZE(pages)),
+		 model.unit_size / PAGE_SIZE);
+	for (size_t i = 0; i < model.unit_size / PAGE_SIZE; i++)
+		if (pages[i] != want->page_has_memory[i])
+			host_check_failed(__FILE__, __LINE__, "chunk %lu page %zu: got %u, want %u",
+					  got->id, i, pages[i], want->page_has_memory[i]);
+}
+
 /* A map has room for 2 (the first ones) or for a power of two from 16 up, never too little. */
 static void compare_room(const struct pcpu_chunk_info *got)
 {
@@ -70,6 +85,7 @@ static void compare_chunk(const struct oracle_chunk *want, const struct pcpu_chu
 	CHECK_EQ(got->immutable, want->immutable);
 	compare_room(got);
 	compare_map(want, got);
+	compare_pages(want, got);
 }
 
 static void compare_stats(void)
@@ -84,6 +100,15 @@ static void compare_stats(void)
 	CHECK_EQ(stats.pages_owned, ledger.pages);
 	CHECK_EQ(stats.meta_bytes, ledger.heap_bytes);
 	CHECK_EQ(ledger.stale, 0);
+}
+
+static unsigned long chunk_now; /* the operation is about this chunk, or about none */
+
+static void compare_contents(bool of_all)
+{
+	for (size_t i = 0; i < nr_live; i++)
+		if (of_all || live[i].chunk == chunk_now)
+			pattern_check(live[i].ptr, live[i].size, live[i].seed);
 }
 
 static void compare_all(void)
@@ -180,6 +205,7 @@ static void free_one(size_t i)
 	struct live *area = &live[i];
 
 	pattern_check(area->ptr, area->size, area->seed);
+	chunk_now = area->chunk;
 	CHECK(oracle_free(&model, area->chunk, area->offset));
 	host_become_cpu(cpumask_next(&cpu_possible_mask, (unsigned int)below(nr_cpu_ids)));
 	host_free(area->ptr);
@@ -213,6 +239,7 @@ static void alloc_one(size_t size, size_t align, bool reserved)
 		 base_of(area->chunk) + area->offset);
 	area->size = size;
 	area->seed = host_random(&random_state);
+	chunk_now = area->chunk;
 	check_filled(area->ptr, size, 0, "a fresh area");
 	pattern_fill(area->ptr, size, area->seed);
 	nr_live++;
@@ -261,6 +288,7 @@ static void run_stream(const struct host_config *config)
 	struct oracle_setup setup = {.static_size = host_static_size(),
 				     .reserved_size = config->reserved};
 	size_t nr_ops = host_env("HOST_OPS", DEFAULT_OPS) / NR_STREAMS;
+	size_t contents = host_env("HOST_CONTENTS", DEFAULT_CONTENTS);
 
 	random_state =
 		host_env("HOST_SEED", 1) * 0x9e3779b97f4a7c15u + config->reserved + config->nr_cpus;
@@ -285,6 +313,7 @@ static void run_stream(const struct host_config *config)
 		}
 		operate(config->reserved > 0);
 		compare_all();
+		compare_contents(i % contents == 0);
 		if (i % 8192 == 8191)
 			drain();
 	}
