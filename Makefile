@@ -211,6 +211,7 @@ GROUP_port_host := \
 HOST_TESTS_percpu := \
 	tests/host/test_look.c \
 	tests/host/test_asserts.c \
+	tests/host/test_observe.c \
 	tests/host/test_contract.c \
 	tests/host/test_setup.c \
 	tests/host/test_pages.c \
