@@ -75,10 +75,18 @@ void port_panic(const char *fmt, ...)
 	host_leave(HOST_EXIT_PANIC);
 }
 
+/* What prints may take locks that are held around calls into percpu/. */
+static void assert_may_print(const char *hook)
+{
+	if (port_lock_held())
+		host_die("%s under the spinlock", hook);
+}
+
 void port_warn(uintptr_t caller, const char *fmt, ...)
 {
 	va_list args;
 
+	assert_may_print("port_warn");
 	pthread_mutex_lock(&report_mutex);
 	host_warnings++;
 	va_start(args, fmt);
@@ -95,6 +103,7 @@ void port_info(const char *fmt, ...)
 {
 	va_list args;
 
+	assert_may_print("port_info");
 	pthread_mutex_lock(&report_mutex);
 	va_start(args, fmt);
 	vsnprintf(host_info, sizeof(host_info), fmt, args);
@@ -135,15 +144,15 @@ bool port_is_kernel_address(uintptr_t addr)
 
 unsigned int port_cpu_unit(unsigned int cpu)
 {
-	if (!cpu_possible(cpu))
-		host_die("port_cpu_unit of CPU %u, which is not possible", cpu);
+	if (host_is_set_up || !cpu_possible(cpu))
+		host_die("port_cpu_unit of CPU %u, after set-up or not possible", cpu);
 	return unit_of[cpu];
 }
 
 void port_set_offset(unsigned int cpu, uintptr_t offset)
 {
-	if (!cpu_possible(cpu))
-		host_die("port_set_offset of CPU %u, which is not possible", cpu);
+	if (host_is_set_up || !cpu_possible(cpu))
+		host_die("port_set_offset of CPU %u, after set-up or not possible", cpu);
 	__per_cpu_offset[cpu] = offset;
 	*per_cpu_ptr(&this_cpu_off, cpu) = offset;
 }

@@ -20,7 +20,9 @@ void *port_zalloc(size_t size)
 {
 	struct block_head *head;
 
-	host_assert_may_sleep("port_zalloc");
+	host_assert_mutex("port_zalloc");
+	if (size == 0)
+		host_die("port_zalloc of nothing");
 	if (!host_heap_is_up || host_hook_fails(HOOK_HEAP))
 		return NULL;
 	head = calloc(1, sizeof(*head) + size);
@@ -37,9 +39,9 @@ void port_free(void *ptr, size_t size)
 {
 	struct block_head *head = (struct block_head *)ptr - 1;
 
-	host_assert_may_sleep("port_free");
+	host_assert_mutex("port_free");
 	if (ptr == NULL)
-		return;
+		host_die("port_free of NULL");
 	if (head->magic != (size_t)head || head->size != size)
 		host_die("port_free of %p as %zu bytes; it has %zu", ptr, size, head->size);
 	head->magic = 0;

@@ -222,6 +222,19 @@ HOST_TEST(results_are_about_the_callers_bytes)
 	CHECK_EQ(result.where.offset, (uintptr_t)ptr - (uintptr_t)__per_cpu_start);
 	CHECK_EQ(result.where.area_offset, result.where.offset - 64);
 	CHECK_EQ(result.where.area_length, 64 + 100 + GUARD_ZONE);
+	pcpu_try_free((char __percpu *)ptr - 64, &result);
+	CHECK(result.error != NULL && result.warned);
+	CHECK_EQ(result.where.what, PCPU_INSIDE);
+	CHECK_EQ(look_stats().bad_frees, 1);
+	pcpu_try_free(ptr, &result);
+	CHECK(result.error == NULL && !result.warned);
+	CHECK_EQ(result.where.what, PCPU_AREA);
+	pcpu_try_free(ptr, &result);
+	CHECK(result.error != NULL);
+	CHECK_EQ(result.where.what, PCPU_INSIDE);
+	CHECK_EQ(look_stats().bad_frees, 2);
+	pcpu_try_free((void __percpu *)8, &result);
+	CHECK_EQ(look_stats().bad_frees, 3);
 }
 
 HOST_TEST(largest_requests_are_served_without_zones)
