@@ -165,7 +165,7 @@ bool is_kernel_percpu_address(uintptr_t addr)
 	for_each_possible_cpu (cpu) {
 		uintptr_t start = (uintptr_t)__per_cpu_start + __per_cpu_offset[cpu];
 
-		if (addr >= start && addr - start < pcpu_static_size)
+		if (addr - start < pcpu_static_size) /* and not below: it wraps */
 			return true;
 	}
 	return false;

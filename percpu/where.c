@@ -21,7 +21,7 @@ struct pcpu_chunk *pcpu_unit_find(uintptr_t addr, unsigned int *cpu, size_t *off
 
 	if (!chunk || addr - (uintptr_t)chunk->base >= pcpu_chunk_bytes()) {
 		chunk = pcpu_reserved_chunk; /* stands in for a dynamic part that there is not */
-		if (!chunk || addr < base || addr - base >= pcpu_chunk_bytes())
+		if (!chunk || addr - base >= pcpu_chunk_bytes()) /* or below: it wraps */
 			return NULL;
 	}
 	addr -= (uintptr_t)chunk->base;
