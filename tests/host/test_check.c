@@ -267,11 +267,15 @@ HOST_TEST(the_first_of_several_findings_is_told)
 
 HOST_TEST(U24_queries_before_the_first_chunk_have_answers)
 {
+	static const struct pcpu_engine other;
 	struct pcpu_where where;
 
 	host_power_on(&machine);
-	CHECK(pcpu_engine_select("areamap"));
+	pcpu_engine = &other;
 	CHECK(!pcpu_engine_select("no such engine"));
+	CHECK(pcpu_engine == &other);
+	CHECK(pcpu_engine_select("areamap"));
+	CHECK(pcpu_engine == &areamap_engine);
 	CHECK_EQ(per_cpu_ptr_to_phys(&where), ~(phys_addr_t)0);
 	pcpu_where((void __percpu *)8, &where);
 	CHECK_EQ(where.what, PCPU_ORDINARY);
