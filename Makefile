@@ -51,7 +51,7 @@ endif
 CPUS ?= 4
 SMP  ?= $(CPUS)
 export SMP MEM CMDLINE TRACE VIDEO ACCEL UEFI TIMEOUT QEMU QEMUEXTRA KERNEL GDB STOPPED DRY GDBFLAGS \
-	BOOTS BREAK
+	BOOTS BREAK DEV
 
 # V=1 shows the commands.
 Q := $(if $(filter 1,$(V)),,@)
@@ -357,6 +357,9 @@ record: ## records a run on one CPU, options as for run
 rewind: ## gdb on the recording, with steps backwards
 	@$(PYTHON) tools/debug.py --rewind
 
+usb: $(ELF) ## writes the ISO to a USB stick and reads it back: make usb DEV=/dev/sdX
+	@$(PYTHON) tools/usb.py
+
 bench: $(ELF) ## benchmark tables, counted in instructions: the same on every run
 	@echo bench | SMP=1 ACCEL=tcg,thread=single QEMUEXTRA='-icount shift=0' TIMEOUT=3600 NAME=bench \
 		CMDLINE='selftest=none replay=none possible_cpus=4' $(PYTHON) tools/run.py
@@ -374,7 +377,7 @@ PARTS := runner kernel model metal gdb picture build spin host # of the tests, t
 # Nothing is begun that lacks a tool, and on a bare machine `make setup run` waits for the set-up.
 need-tools: $(filter setup,$(MAKECMDGOALS))
 	@$(DOCTOR) $(or $(MAKECMDGOALS),all)
-$(B)/flags run debug gdb record rewind bench picture ubsan test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
+$(B)/flags run usb debug gdb record rewind bench picture ubsan test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
 	$(HOST_TESTS:tests/host/%.c=$(B)/coverage/host/%): | need-tools
 
 # ---- Tests ----------------------------------------------------------------------------------------
@@ -393,7 +396,7 @@ T_runner := tests/runner/test_doctor.py 'tests/runner/test_runner.py [a-m]*' 'te
 	'tests/runner/test_terminal.py [a-k]*' 'tests/runner/test_terminal.py [l-z]*' tests/boot/test_refusals.py \
 	'tests/boot/test_panics.py 1/3' 'tests/boot/test_panics.py 2/3' 'tests/boot/test_panics.py 3/3'
 T_build  := tests/compile/test_compile.py tests/compile/test_port.py
-T_metal  := tests/metal/test_screen.py
+T_metal  := tests/metal/test_screen.py tests/metal/test_usb.py
 T_model  := tests/model/test_model.py tests/model/test_bad_input.py
 T_spin   := tests/model_spin/test_spin.py
 T_picture := tests/picture/test_picture.py
@@ -561,6 +564,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: link-groups host-programs all setup doctor need-tools run debug gdb record rewind bench picture picture-tools ubsan coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
+.PHONY: link-groups host-programs all setup doctor need-tools run usb debug gdb record rewind bench picture picture-tools ubsan coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d

@@ -19,7 +19,7 @@ def environment(**variables):
     clean = {key: value for key, value in os.environ.items()
              if key not in ("SMP", "CPUS", "MEM", "CMDLINE", "TRACE", "VIDEO", "ACCEL", "UEFI", "TIMEOUT",
                             "QEMU", "QEMUEXTRA", "KERNEL", "GDB", "STOPPED", "DRY", "NAME", "BOOTS",
-                            "BREAK", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")}
+                            "BREAK", "DEV", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")}
     return dict(clean, **{key: str(value) for key, value in variables.items()})
 
 
