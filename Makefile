@@ -104,6 +104,7 @@ SRCS_kernel := \
 	kernel/complete.c \
 	kernel/edit.c \
 	kernel/format.c \
+	kernel/hints.c \
 	kernel/history.c \
 	kernel/keys.c \
 	kernel/ksyms.c \
@@ -173,6 +174,7 @@ SRCS_tests := \
 	tests/kernel/test_smp.c \
 	tests/kernel/test_base.c \
 	tests/kernel/test_broken.c \
+	tests/kernel/test_broken_faults.c \
 	tests/kernel/test_broken_kernel.c \
 	tests/kernel/test_broken_percpu.c \
 	tests/kernel/test_core.c \

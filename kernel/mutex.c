@@ -7,11 +7,17 @@
  */
 #include "kernel/mutex.h"
 
+#include "arch/x86_64/smp.h"
 #include "kernel/panic.h"
+#include "kernel/printk.h"
 #include "kernel/sched.h"
 #include "kernel/time.h"
 
 #define PATIENCE_NS 10000000ul
+#define MAX_WAITERS 1000 /* counted in a list that may be half changed */
+
+/* linker.ld */
+extern struct mutex *const __mutexes_start[], *const __mutexes_end[];
 
 static const char *mutex_name(const struct mutex *mutex)
 {
@@ -70,6 +76,8 @@ static void wait_and_take(struct mutex *mutex)
 
 void mutex_lock(struct mutex *mutex)
 {
+	if (spin_broken())
+		return;
 	if (mutex_is_held(mutex))
 		panic("mutex_lock of '%s': thread '%s' owns it already", mutex_name(mutex),
 		      thread_name(thread_current()));
@@ -81,8 +89,11 @@ void mutex_lock(struct mutex *mutex)
 
 void mutex_unlock(struct mutex *mutex)
 {
-	irqflags_t flags = spin_lock_irqsave(&mutex->queue.lock);
+	irqflags_t flags;
 
+	if (spin_broken())
+		return;
+	flags = spin_lock_irqsave(&mutex->queue.lock);
 	if (!mutex->locked || mutex->owner != thread_current())
 		panic("mutex_unlock of '%s': thread '%s' does not own it", mutex_name(mutex),
 		      thread_name(thread_current()));
@@ -99,4 +110,25 @@ void mutex_unlock(struct mutex *mutex)
 bool mutex_is_held(const struct mutex *mutex)
 {
 	return READ_ONCE(mutex->locked) && READ_ONCE(mutex->owner) == thread_current();
+}
+
+static void print_owner(const struct mutex *mutex)
+{
+	const struct thread *owner = READ_ONCE(mutex->owner);
+	const struct list_node *node = mutex->queue.waiters.next;
+	unsigned int waiters = 0;
+
+	for (; node != &mutex->queue.waiters && waiters < MAX_WAITERS; node = node->next)
+		waiters++;
+	log_line(LOG_ERROR, "panic", "thread %s of cpu%u owns mutex '%s', %u wait",
+		 thread_name(owner), owner == NULL ? smp_processor_id() : owner->cpu,
+		 mutex_name(mutex), waiters);
+}
+
+void mutex_print_held(void)
+{
+	for (struct mutex *const *mutex = __mutexes_start; mutex < __mutexes_end; mutex++) {
+		if (READ_ONCE((*mutex)->locked))
+			print_owner(*mutex);
+	}
 }

@@ -18,6 +18,11 @@ struct mutex {
 		.queue = WAIT_QUEUE_INIT((var).queue), .name = (mutex_name) \
 	}
 
+/* A static mutex that a panic's report knows. */
+#define DEFINE_MUTEX(var, mutex_name)                          \
+	static struct mutex var = MUTEX_INIT(var, mutex_name); \
+	static struct mutex *const mutex_entry_##var __used __section(".mutexes") = &(var)
+
 /* Sleeps until the mutex is free and takes it. Panics if the caller owns it or may not sleep. */
 void mutex_lock(struct mutex *mutex);
 bool mutex_trylock(struct mutex *mutex);
@@ -25,3 +30,5 @@ bool mutex_trylock(struct mutex *mutex);
 void mutex_unlock(struct mutex *mutex);
 /* Whether the calling thread owns it. */
 bool mutex_is_held(const struct mutex *mutex);
+/* Prints who owns which mutex of DEFINE_MUTEX and how many wait. Takes no lock: for a panic. */
+void mutex_print_held(void);

@@ -12,8 +12,12 @@
 
 #include "arch/x86_64/arch.h"
 #include "arch/x86_64/irq.h"
+#include "arch/x86_64/paging.h"
 #include "arch/x86_64/smp.h"
+#include "arch/x86_64/traps.h"
+#include "kernel/hints.h"
 #include "kernel/ksyms.h"
+#include "kernel/mutex.h"
 #include "kernel/printk.h"
 #include "kernel/printk_internal.h"
 #include "kernel/records.h"
@@ -27,6 +31,9 @@
 #define STOP_NS	   1000000000ul /* for all other CPUs together */
 #define TEXT_SIZE  512
 
+#define CODE_BEFORE 16 /* bytes printed before the instruction's first */
+#define CODE_AFTER  16 /* and from it on */
+
 /* Where a CPU was when it was stopped. */
 struct snapshot {
 	uintptr_t pcs[MAX_FRAMES];
@@ -37,6 +44,8 @@ struct snapshot {
 static DEFINE_PER_CPU(struct snapshot, snapshot);
 static unsigned int owner; /* id + 1 of the CPU that panics */
 static char what[TEXT_SIZE];
+static uintptr_t fault_addr; /* CR2, for a trap */
+static bool probing;	     /* the owner runs something of panic_try */
 
 /* pcs[0] is where it stopped, the rest are return addresses: the call is the byte before. */
 static size_t trace_frame(const struct trap_frame *frame, uintptr_t *pcs)
@@ -76,6 +85,47 @@ static void print_registers(const struct trap_frame *frame)
 		  frame->r11, frame->r12);
 	log_error("r13=0x%016lx r14=0x%016lx r15=0x%016lx", frame->r13, frame->r14, frame->r15);
 	print_control();
+}
+
+static bool is_mapped(uintptr_t addr)
+{
+	return paging_lookup(addr, NULL) != PHYS_NONE;
+}
+
+/* The instruction's bytes in <>, those around it before and after. */
+static void print_code(uintptr_t rip)
+{
+	char line[CODE_BEFORE * 3 + CODE_AFTER * 3 + 8] = "";
+	size_t n = 0;
+
+	for (uintptr_t addr = rip - CODE_BEFORE; addr != rip + CODE_AFTER; addr++) {
+		const char *form = addr == rip ? " <%02x>" : " %02x";
+
+		if (is_mapped(addr))
+			n += (size_t)snprintf(line + n, sizeof(line) - n, form,
+					      *(const uint8_t *)addr);
+		else
+			n += (size_t)snprintf(line + n, sizeof(line) - n,
+					      addr == rip ? " <-->" : " --");
+	}
+	log_error("code:%s", line);
+}
+
+static void print_error(const struct trap_frame *frame)
+{
+	uint64_t error = frame->error;
+
+	if (frame->vector == VECTOR_PAGE_FAULT)
+		log_error("error=0x%lx: present=%d write=%d user=%d reserved=%d instruction=%d",
+			  error, !!(error & FAULT_PRESENT), !!(error & FAULT_WRITE),
+			  !!(error & FAULT_USER), !!(error & FAULT_RESERVED),
+			  !!(error & FAULT_FETCH));
+	else if (error != 0)
+		log_error("error=0x%lx: external=%lu table=%s selector=0x%lx", error, error & 1,
+			  error & 2   ? "IDT"
+			  : error & 4 ? "LDT"
+				      : "GDT",
+			  error >> 3 << 3);
 }
 
 /* ---- The other CPUs ---- */
@@ -146,11 +196,17 @@ static void print_others(void)
 
 /* ---- The CPU that panics ---- */
 
-/* A panic on the CPU that panics: one line, then the end; a third one is silent. */
+/* A panic on the CPU that panics: ends what panic_try runs. Else one line, then the end; a third one is
+ * silent. */
 static void __noreturn panic_again(const char *fmt, va_list args)
 {
 	static bool said;
 
+	if (probing) {
+		probing = false;
+		log_vline(LOG_ERROR, LOG_AREA, fmt, args);
+		*(volatile char *)NULL = 0; /* the probe takes it from here */
+	}
 	if (!said) {
 		said = true;
 		log_error("panic inside a panic, the end:");
@@ -191,13 +247,42 @@ static void print_head(void)
 	report_write("\n", 1);
 }
 
-static void print_rest_and_exit(const uintptr_t *pcs, size_t nr, bool first_is_exact)
+/* Runs fn(arg), which reads what may be broken; false with a line printed if that could not be read. */
+static bool panic_try(const char *name, void (*fn)(void *arg), void *arg)
+{
+	uintptr_t addr;
+	bool good;
+
+	probing = true;
+	good = trap_probe(fn, arg, &addr);
+	probing = false;
+	if (!good)
+		log_error("%s ended by a fault at 0x%lx: what it reads is broken", name, addr);
+	return good;
+}
+
+static void print_books(void *unused __unused)
+{
+	mutex_print_held();
+	records_print_last();
+}
+
+static void print_hints(void *frame)
+{
+	hints_print(frame, fault_addr);
+}
+
+/* frame: NULL if no trap brought it here, and then pcs begins with a return address. */
+static void print_rest_and_exit(const uintptr_t *pcs, size_t nr, struct trap_frame *frame)
 {
 	log_error("backtrace of cpu%u:", smp_processor_id());
-	print_trace(pcs, nr, first_is_exact);
+	print_trace(pcs, nr, frame != NULL);
 	spin_print_held(smp_processor_id());
 	print_others();
-	records_print_last();
+	spin_break();
+	panic_try("the report", print_books, NULL);
+	if (frame != NULL)
+		panic_try("the hints", print_hints, frame);
 	log_error("end of panic: %s", what);
 	arch_exit(EXIT_FAILED);
 }
@@ -217,7 +302,7 @@ void panic_at(const char *file, int line, const char *fmt, ...)
 	log_error("rip=0x%lx rsp=0x%lx rbp=0x%lx rflags=0x%lx", CALLER(), frame + 16,
 		  *(uintptr_t *)frame, flags);
 	print_control();
-	print_rest_and_exit(pcs, arch_backtrace(frame, pcs, MAX_FRAMES), false);
+	print_rest_and_exit(pcs, arch_backtrace(frame, pcs, MAX_FRAMES), NULL);
 	arch_exit(EXIT_FAILED);
 }
 
@@ -229,9 +314,12 @@ void panic_trap(struct trap_frame *frame, const char *fmt, ...)
 	va_start(args, fmt);
 	panic_claim(fmt, args);
 	va_end(args);
+	fault_addr = x86_read_cr2();
 	print_head();
 	log_error("at %pS", (void *)frame->rip);
 	print_registers(frame);
-	print_rest_and_exit(pcs, trace_frame(frame, pcs), true);
+	print_error(frame);
+	print_code(frame->rip);
+	print_rest_and_exit(pcs, trace_frame(frame, pcs), frame);
 	arch_exit(EXIT_FAILED);
 }

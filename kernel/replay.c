@@ -44,7 +44,7 @@ struct replay {
 	int status;
 };
 
-static struct mutex replay_mutex = MUTEX_INIT(replay_mutex, "replay");
+DEFINE_MUTEX(replay_mutex, "replay");
 static struct replay current_replay; /* under replay_mutex */
 static unsigned int nr_failures;
 static void (*event_hook)(size_t index, void __percpu *ptr);

@@ -16,6 +16,7 @@
 #include "kernel/thread.h"
 
 #define THREAD_NAME_SIZE 24
+#define STACK_BYTE	 0xa5 /* fresh stacks are filled with it: how deep they got can be seen */
 #define STACK_CANARY	 0x5bd1e9955bd1e995ul /* lowest word of every thread's stack */
 #define NO_DEADLINE	 (~0ul)
 

@@ -28,6 +28,17 @@ struct held_locks {
 };
 
 static DEFINE_PER_CPU(struct held_locks, held_locks);
+static unsigned int breaker; /* id + 1 of the CPU that waits for no lock any more; 0: none */
+
+void spin_break(void)
+{
+	WRITE_ONCE(breaker, smp_processor_id() + 1);
+}
+
+bool spin_broken(void)
+{
+	return unlikely(READ_ONCE(breaker) == smp_processor_id() + 1);
+}
 
 const char *spin_refuse_take(const struct spinlock *lock, const struct spinlock **other)
 {
@@ -62,7 +73,7 @@ static void check_take(const struct spinlock *lock)
 	const struct spinlock *other;
 	const char *why = spin_refuse_take(lock, &other);
 
-	if (likely(why == NULL))
+	if (likely(why == NULL) || spin_broken())
 		return;
 	if (other == NULL)
 		panic("spin_lock of '%s' (class %d): %s", lock->name, lock->class, why);
@@ -74,7 +85,7 @@ static void check_release(const struct spinlock *lock)
 {
 	const char *why = spin_refuse_release(lock);
 
-	if (likely(why == NULL))
+	if (likely(why == NULL) || spin_broken())
 		return;
 	if (lock->holder == 0)
 		panic("spin_unlock of '%s': %s", lock->name, why);
@@ -127,7 +138,7 @@ static void wait_and_take(struct spinlock *lock)
 	uint64_t since = time_ns();
 	uint32_t last = READ_ONCE(lock->nr_taken);
 
-	for (unsigned int spins = 1; !take(lock); spins++) {
+	for (unsigned int spins = 1; !take(lock) && !spin_broken(); spins++) {
 		x86_pause();
 		if (spins % SPINS_PER_LOOK != 0)
 			continue;

@@ -49,5 +49,11 @@ bool spin_is_held(const struct spinlock *lock);
 unsigned int spin_held_count(void);
 /* The class of the lock this CPU took last and still holds; -1 when it holds none. */
 int spin_innermost_class(void);
+/*
+ * The calling CPU stopped all others for a panic: from now on it gets each lock at once, whoever holds it,
+ * and mutexes too, to read what they guard. What it reads may be half changed. spin_broken: whether so.
+ */
+void spin_break(void);
+bool spin_broken(void);
 /* Prints the locks a CPU holds (for panic). */
 void spin_print_held(unsigned int cpu);

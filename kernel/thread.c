@@ -20,7 +20,6 @@
 #include "mm/kmalloc.h"
 #include "mm/vmalloc.h"
 
-#define STACK_BYTE     0xa5 /* fresh stacks are filled with it: how deep they got can be seen */
 #define MAX_TICK_HOOKS 4
 
 static DEFINE_PER_CPU(struct thread, first_thread); /* what ran when the CPU came here */

@@ -25,7 +25,6 @@
 #define MIN_SHIFT     4
 #define MAX_SHIFT     (PAGE_SHIFT - 1)
 #define LARGEST_BLOCK (PAGE_SIZE << PAGE_MAX_ORDER)
-#define HEAP_POISON   0xdf
 
 struct size_class {
 	struct list_node with_room; /* (heap_lock) pages that have a free object */

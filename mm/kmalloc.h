@@ -7,6 +7,8 @@
 
 #include "kernel/compiler.h"
 
+#define HEAP_POISON 0xdf /* every byte of a freed object in test builds */
+
 void kmalloc_init(void);
 /* At least size bytes, aligned to 16 (to the size for powers of two up to a page); NULL when out of
  * memory, for size 0, for a size past 4 MiB and before kmalloc_init. kzalloc: zeroed. */

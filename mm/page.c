@@ -321,6 +321,15 @@ static const struct page *block_around(const struct page *page)
 	return NULL;
 }
 
+const char *page_owner_at(phys_addr_t pa)
+{
+	const struct page *page = phys_to_page(pa), *head = page ? block_around(page) : NULL;
+
+	if (page == NULL)
+		return "nobody";
+	return owner_names[head == NULL ? PAGE_BOOT : head->owner];
+}
+
 static void check_may_free(const struct page *page)
 {
 	const struct page *head;

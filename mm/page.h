@@ -55,6 +55,9 @@ void *page_address(const struct page *page); /* in the direct map */
 size_t page_count(enum page_owner owner);
 size_t page_total(void);
 const char *page_owner_name(enum page_owner owner);
+/* The name of who owns the page at pa, inside a block too; "nobody" where there is no memory. For messages:
+ * takes no lock. */
+const char *page_owner_at(phys_addr_t pa);
 /* Free blocks of that order, on all nodes. */
 size_t page_free_blocks(unsigned int order);
 /* Whether free lists, struct pages and ledger agree. Reads every struct page: for tests. */

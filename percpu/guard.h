@@ -15,8 +15,6 @@
 #include "percpu/percpu_internal.h"
 
 #define GUARD_ZONE	       16 /* bytes of a zone, at least */
-#define GUARD_ZONE_BYTE	       0xbb
-#define GUARD_FREED_BYTE       0x6b
 #define GUARD_QUARANTINE_BYTES 65536 /* of areas that wait, at most */
 
 struct pcpu_guard {

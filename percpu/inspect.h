@@ -66,6 +66,10 @@ void pcpu_where_text(const void __percpu *ptr, const struct pcpu_where *where, c
 /* Room for a message with two symbols in it; longer ones are cut. */
 #define PCPU_TEXT_SIZE 320
 
+/* With percpu_debug: every byte of the zones around an area; of an area freed a while ago. */
+#define GUARD_ZONE_BYTE	 0xbb
+#define GUARD_FREED_BYTE 0x6b
+
 /* How a request went. */
 struct pcpu_result {
 	const char *error;	   /* NULL: it succeeded; else why not, without the numbers */

@@ -27,7 +27,7 @@
 #include "percpu/inspect.h"
 #include "percpu/percpu.h"
 
-static struct mutex alloc_mutex = MUTEX_INIT(alloc_mutex, "pcpu_alloc_mutex");
+DEFINE_MUTEX(alloc_mutex, "pcpu_alloc_mutex");
 static struct spinlock area_lock = SPINLOCK_INIT("pcpu_lock", LOCK_CLASS_PERCPU);
 static bool heap_is_up;
 static size_t heap_bytes; /* charged to the heap on the allocator's behalf; alloc_mutex */

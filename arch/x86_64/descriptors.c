@@ -15,7 +15,7 @@
 #include "mm/vmalloc.h"
 
 enum { NR_VECTORS = 256, GDT_ENTRIES = 5 };
-enum { VECTOR_NMI = 2, VECTOR_DOUBLE_FAULT = 8, VECTOR_MACHINE_CHECK = 18 };
+enum { VECTOR_NMI = 2, VECTOR_MACHINE_CHECK = 18 };
 enum { GATE_INTERRUPT = 0x8e, TSS_AVAILABLE = 0x89 };
 
 struct idt_gate {

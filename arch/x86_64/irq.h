@@ -18,6 +18,7 @@ struct trap_frame {
 
 /* Vectors; 0-31 are the CPU's own exceptions. */
 enum {
+	VECTOR_DOUBLE_FAULT = 8,
 	VECTOR_PAGE_FAULT = 14,
 	VECTOR_KEYBOARD = 0x21,
 	VECTOR_COM1 = 0x24,

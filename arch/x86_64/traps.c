@@ -23,18 +23,9 @@
 enum {
 	VECTOR_NMI = 2,
 	VECTOR_INVALID_OPCODE = 6,
-	VECTOR_DOUBLE_FAULT = 8,
 	VECTOR_PROTECTION = 13,
 	NR_EXCEPTIONS = 32,
 	NR_VECTORS = 256,
-};
-
-/* Page fault error code. */
-enum {
-	FAULT_PRESENT = 1 << 0,
-	FAULT_WRITE = 1 << 1,
-	FAULT_RESERVED = 1 << 3,
-	FAULT_FETCH = 1 << 4
 };
 
 _Static_assert(offsetof(struct trap_frame, rip) == TRAP_FRAME_RIP, "entry.S reads rip there");

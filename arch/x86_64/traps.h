@@ -29,6 +29,15 @@ void traps_init_cpu(unsigned int cpu);
 /* The lowest byte of a CPU's stack for an enum trap_ist; 0 before that CPU's traps_init_cpu. */
 uintptr_t traps_ist_stack(unsigned int cpu, enum trap_ist ist);
 
+/* Bits of a page fault's error code (Intel SDM vol. 3 section 4.7). */
+enum {
+	FAULT_PRESENT = 1 << 0, /* the page is mapped: its protection forbids it */
+	FAULT_WRITE = 1 << 1,
+	FAULT_USER = 1 << 2,
+	FAULT_RESERVED = 1 << 3, /* a page-table entry has reserved bits set */
+	FAULT_FETCH = 1 << 4
+};
+
 /* Whether pc is in the common entry code, whose caller's frame is the interrupted context's. */
 bool trap_is_entry_code(uintptr_t pc);
 

@@ -5,6 +5,8 @@
     <n>       a number
     <sym>     a place in the code, name+0x…/0x…
     <here>    a place in the test's own function
+    <bytes>   those of code, the instruction's first in <>
+    <reg>     a register
     <caller>  ", called by 0x… (<here>)"
 
 Keys are test names, without their "broken_", and further words of the command line; the tests are in
@@ -251,6 +253,72 @@ EXCEPTIONS = {
         "thread 'scribbler' has written past the end of its stack of 16384 bytes",
 }
 
+GENERAL = ("general protection fault at <here>: an address that is not canonical, or a privileged register "
+           "written with a bad value")
+HINTED = {
+    "uses_freed_heap": GENERAL,
+    "uses_a_freed_page": GENERAL,
+    "uses_a_freed_area percpu_debug": GENERAL,
+    "uses_an_area_as_an_ordinary_one":
+        "page fault: write of <addr> at <here>: wild pointer: no page mapped there",
+    "passes_the_end_of_an_area":
+        "page fault: write of <addr> at <here>: vmalloc area: no page mapped there",
+    "reads_past_a_range": "page fault: read of <addr> at <here>: vmalloc area: no page mapped there",
+    "calls_nothing": "page fault: execute of 0x0 at 0x0: NULL pointer: no page mapped there",
+    "panics_owning_a_mutex": "with a mutex",
+}
+
+READ, WRITE = "error=0x0: present=0 write=0 ", "error=0x2: present=0 write=1 "
+NO_BITS = "user=0 reserved=0 instruction=0"
+NULL_ITSELF = "hint: a pointer was NULL: 0x0 is the member's offset in what it should point to"
+NULL_HINT = ("hint: a per-CPU pointer was NULL: check what alloc_percpu returned; it is NULL without memory "
+             "and, after a warning, for a bad request")
+NUMBER_HINT = ("hint: <addr> is a per-CPU pointer, no address: use this_cpu_ptr or per_cpu_ptr(ptr, cpu), or "
+               "the this_cpu_ operations")
+FILLING = "hint: <reg>=<addr> is the filling of "
+TEXT_HINT = ("hint: <sym> is read-only: the pointer is wrong, or what it points to must not be const")
+
+# Further lines of a report, by the name of the test.
+LINES = {
+    "reads_null": [
+        READ + NO_BITS, "code:<bytes>", "cr2=0x0 is in the user half, where nothing is ever mapped; not mapped",
+        NULL_ITSELF],
+    "writes_text": [
+        "error=0x3: present=1 write=1 " + NO_BITS, "code:<bytes>",
+        "cr2=<addr> is in kernel text, <sym>; mapped for reading and executing", TEXT_HINT],
+    "runs_data": [
+        "error=0x11: present=1 write=0 user=0 reserved=0 instruction=1", "code:<bytes>",
+        "cr2=<addr> is in kernel data, <sym>; mapped for reading and writing"],
+    "calls_nothing": [
+        "error=0x10: present=0 write=0 user=0 reserved=0 instruction=1",
+        "code:" + " --" * 16 + " <-->" + " --" * 15, NULL_ITSELF],
+    "overflows_its_stack": [
+        "code:<bytes>", "cr2=<addr> is in the guard page of the stack 'too deep'; not mapped",
+        "hint: the stack 'too deep' of 16384 bytes is used up: look in the backtrace for a recursion or "
+        "large local variables"],
+    "uses_a_null_percpu_pointer": [
+        READ + NO_BITS, "cr2=<addr> is CPU <n>'s copy of a NULL per-CPU pointer, plus 0; not mapped", NULL_HINT],
+    "uses_a_null_percpu_pointer_of_another_cpu": [
+        WRITE + NO_BITS, "cr2=<addr> is CPU 1's copy of a NULL per-CPU pointer, plus 0; not mapped", NULL_HINT],
+    "uses_a_percpu_pointer_as_an_ordinary_one": [NUMBER_HINT],
+    "uses_an_area_as_an_ordinary_one": [NUMBER_HINT, "last <n> of <n> allocator operations:"],
+    "passes_the_end_of_an_area": [
+        "cr2=<addr> is in CPU 0's unit of chunk 1, page 15 (without memory): <addr> is already free: in the "
+        "free <n> bytes at offset 60000 of chunk 1; not mapped",
+        "hint: page 15 of chunk 1 has no memory, as no live area needs it: the area was freed, or its end was "
+        "passed; look at the last operations"],
+    "reads_past_a_range": [
+        "cr2=<addr> is in the gap behind the vmalloc range 'broken buffer' of 4096 bytes; not mapped"],
+    "uses_freed_heap": [FILLING + "freed heap memory: it was used after kfree"],
+    "uses_a_freed_page": [FILLING + "a free page: it was used after page_free"],
+    "uses_a_freed_area": [FILLING + "a freed per-CPU area (percpu_debug): it was used after free_percpu"],
+    "panics_owning_a_mutex": [
+        "thread main of cpu0 owns mutex 'broken mutex', 1 wait",
+        "  <n>.<n> cpu0 alloc ptr=<addr> size=40 align=8 by <here>", "  <n>.<n> cpu0 free ptr=<addr> by <here>"],
+    "takes_a_lock_twice": ["cpu<n> holds lock 'broken outer' (class 0) at <sym>"],
+    "holds_a_lock_for_ever": ["cpu<n> holds lock 'broken outer' (class 0) at <sym>"],
+}
+
 
 def tests():
     """(test name and words of the command line, what it says) of each test."""
@@ -258,5 +326,5 @@ def tests():
     yield from ((name, SETUP + text) for name, text in SET_UP.items())
     yield from ((f"{name} panic_on_warn", warned + text) for name, text in BAD_INPUT.items())
     yield from ((f"{name} panic_on_warn percpu_debug", warned + text) for name, text in DAMAGE.items())
-    for table in (LOCKS, NULL_POINTERS, MEMORY, CONTEXTS, EXCEPTIONS):
+    for table in (LOCKS, NULL_POINTERS, MEMORY, CONTEXTS, EXCEPTIONS, HINTED):
         yield from table.items()

@@ -44,7 +44,8 @@ def pattern(template, test):
     symbol = r"\+0x[0-9a-f]+/0x[0-9a-f]+"
     here = re.escape(test) + r"(?:\.\w+)*" + symbol
     words = {"<caller>": rf", called by 0x[0-9a-f]+ \({here}\)", "<here>": here, "<addr>": "0x[0-9a-f]+",
-             "<sym>": r"[\w.]+" + symbol, "<n>": r"\d+"}
+             "<sym>": r"[\w.]+" + symbol, "<n>": r"\d+", "<reg>": r"r\w\w?",
+             "<bytes>": "( [0-9a-f]{2}){16} <[0-9a-f]{2}>( [0-9a-f]{2}){15}"}
     parts = re.split("(<[a-z]+>)", template)
     return "".join(words.get(part) or re.escape(part) for part in parts)
 
@@ -64,6 +65,13 @@ def check_panic(name, template, cpus):
     for part in (" rip=0x", " at ", "backtrace of cpu"):
         assert part in text, f"no {part!r} in: {text[-2500:]}"
     assert len(TRACE_LINE.findall(text)) >= cpus, f"no symbolised backtrace in: {text[-2500:]}"
+    said = re.findall(r"^\[ *[0-9.]+\] cpu\d+ \w+: (.*)$", text, re.M)
+    for line in deaths.LINES.get(name.split()[0], []):
+        want = re.compile(pattern(line, "broken_" + name.split()[0]))
+        assert any(map(want.fullmatch, said)), f"no line {line!r} in {said}"
+    hints = {line for line in said if line.startswith("hint: ")}
+    wanted = sum(line.startswith("hint: ") for line in deaths.LINES.get(name.split()[0], []))
+    assert len(hints) == wanted, f"got {hints}, want {wanted}"
     others = set(re.findall(r"panic: cpu(\d) was in thread ", text))
     assert len(others) == cpus - 1, f"backtraces of other CPUs: got those of {others}, want {cpus - 1}"
 

@@ -81,7 +81,7 @@ TEST(broken_overflows_its_stack, TEST_BROKEN)
 
 static struct spinlock outer = SPINLOCK_INIT("broken outer", LOCK_CLASS_TEST);
 static struct spinlock inner = SPINLOCK_INIT("broken inner", LOCK_CLASS_WAIT);
-static struct mutex mutex = MUTEX_INIT(mutex, "broken mutex");
+DEFINE_MUTEX(mutex, "broken mutex");
 
 TEST(broken_takes_a_lock_twice, TEST_BROKEN)
 {

@@ -102,7 +102,7 @@ BROKEN(uses_early_memory_late, early_alloc(64, 8))
 
 /* ---- Contexts ---- */
 
-static struct mutex mutex = MUTEX_INIT(mutex, "broken mutex");
+DEFINE_MUTEX(mutex, "broken mutex");
 static struct spinlock lock = SPINLOCK_INIT("broken lock", LOCK_CLASS_TEST);
 static struct spinlock high_lock = SPINLOCK_INIT("broken high lock", LOCK_CLASS_HEAP);
 static struct wait_queue queue = WAIT_QUEUE_INIT(queue);
