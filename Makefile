@@ -121,6 +121,8 @@ SRCS_kernel := \
 	kernel/monitor_system.c \
 	kernel/monitor_tab.c \
 	kernel/monitor_terminal.c \
+	kernel/monitor_watch.c \
+	kernel/monitor_watch_frame.c \
 	kernel/monitor_words.c \
 	kernel/mutex.c \
 	kernel/panic.c \

@@ -24,7 +24,8 @@ static unsigned int depth;
 
 static const struct monitor_command *const tables[] = {
 	monitor_percpu_commands, monitor_map_commands,	   monitor_records_commands,
-	monitor_system_commands, monitor_control_commands, monitor_help_commands,
+	monitor_system_commands, monitor_control_commands, monitor_watch_commands,
+	monitor_help_commands,
 };
 
 const struct monitor_command *monitor_command_at(size_t i)

@@ -17,7 +17,7 @@
 #define NO_TEXT '\1' /* stands for bytes that are no text, so that no command matches */
 
 #define LOOK_US 10000 /* between two looks for Ctrl-C */
-#define POLL_MS 200   /* in case a wake-up is lost with a machine's interrupt */
+#define POLL_MS 200ul /* in case a wake-up is lost with a machine's interrupt */
 
 static struct wait_queue input_queue = WAIT_QUEUE_INIT(input_queue);
 
@@ -28,6 +28,7 @@ static struct {
 } input;
 
 static struct {
+	bool others_keys;   /* somebody else reads what is typed, and asks */
 	bool enabled;	    /* a command runs that Ctrl-C may stop */
 	bool asked;	    /* to stop */
 	uint64_t looked_at; /* when bytes were looked for last, in time_us */
@@ -44,46 +45,57 @@ void monitor_wake(void)
 	wake_all(&input_queue);
 }
 
-static void read_keyboard(void)
+static size_t take_in(char *to, size_t room)
 {
-	input.count = keyboard_read(input.bytes, sizeof(input.bytes));
-	if (input.count > 0)
+	size_t n = serial_read(to, room);
+
+	if (n > 0)
+		return n;
+	n = keyboard_read(to, room);
+	if (n > 0)
 		terminal_at_screen();
+	return n;
 }
 
 bool monitor_byte_ready(void)
 {
 	if (input.next == input.count) {
 		input.next = 0;
-		input.count = serial_read(input.bytes, sizeof(input.bytes));
-		if (input.count == 0)
-			read_keyboard();
+		input.count = take_in(input.bytes, sizeof(input.bytes));
 	}
 	return input.next < input.count;
 }
 
-static void wait_for_byte(void)
+bool monitor_wait_byte(unsigned int timeout_ms)
 {
+	uint64_t start = time_us(), limit = timeout_ms * 1000ul;
 	struct wait_entry entry;
 
 	while (!monitor_byte_ready()) {
+		uint64_t passed = time_us() - start;
+
+		if (timeout_ms > 0 && passed >= limit)
+			return false;
 		wait_prepare(&input_queue, &entry);
 		if (!monitor_byte_ready())
-			wait_sleep(&entry, POLL_MS);
+			wait_sleep(&entry, timeout_ms > 0
+						   ? min(POLL_MS, (limit - passed) / 1000 + 1)
+						   : POLL_MS);
 		wait_finish(&input_queue, &entry);
 	}
+	return true;
 }
 
 char monitor_next_byte(void)
 {
-	wait_for_byte();
+	monitor_wait_byte(0);
 	return input.bytes[input.next++];
 }
 
 void monitor_stop_begin(void)
 {
 	stop.enabled = terminal_on();
-	stop.asked = false;
+	stop.asked = stop.others_keys = false;
 }
 
 bool monitor_stop_enable(bool enable)
@@ -94,6 +106,16 @@ bool monitor_stop_enable(bool enable)
 	return was;
 }
 
+void monitor_stop_ask(void)
+{
+	stop.asked = true;
+}
+
+void monitor_stop_by_others(bool others)
+{
+	stop.others_keys = others;
+}
+
 /* Takes in what was typed; all up to the last Ctrl-C is dropped, as a terminal's driver would. */
 static void look_for_control_c(void)
 {
@@ -101,7 +123,7 @@ static void look_for_control_c(void)
 
 	memmove(input.bytes, input.bytes + input.next, kept);
 	input.next = 0;
-	input.count = kept + serial_read(input.bytes + kept, sizeof(input.bytes) - kept);
+	input.count = kept + take_in(input.bytes + kept, sizeof(input.bytes) - kept);
 	for (size_t i = input.count; i-- > 0;) {
 		if (input.bytes[i] != CTRL('C'))
 			continue;
@@ -114,7 +136,9 @@ static void look_for_control_c(void)
 
 bool monitor_stopped(void)
 {
-	if (stop.enabled && !stop.asked && time_us() - stop.looked_at >= LOOK_US) {
+	bool looks = stop.enabled && !stop.asked && !stop.others_keys;
+
+	if (looks && time_us() - stop.looked_at >= LOOK_US) {
 		stop.looked_at = time_us();
 		look_for_control_c();
 	}
@@ -149,7 +173,7 @@ static const char *read_line_of_pipe(const char *prompt)
 {
 	console_write(prompt, strlen(prompt));
 	line.length = 0;
-	wait_for_byte();
+	monitor_wait_byte(0);
 	if (terminal_on()) { /* somebody sat down at the machine: the prompt again, in its place */
 		console_write("\r", 1);
 		return monitor_read_terminal(prompt);

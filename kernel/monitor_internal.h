@@ -24,7 +24,7 @@ struct monitor_command {
 /* Each table ends with an entry without a name; monitor.c lists the tables. */
 extern const struct monitor_command monitor_control_commands[], monitor_help_commands[],
 	monitor_map_commands[], monitor_percpu_commands[], monitor_records_commands[],
-	monitor_system_commands[];
+	monitor_system_commands[], monitor_watch_commands[];
 
 /* All commands, table by table; NULL past the last. */
 const struct monitor_command *monitor_command_at(size_t i);
@@ -48,6 +48,10 @@ void monitor_print(const char *fmt, ...) __printf(1, 2);
 /* "error: …", a line. Returns false, for the command to return. */
 bool monitor_error(const char *fmt, ...) __printf(1, 2);
 void monitor_write(const char *text, size_t length);
+
+/* From now on what commands print is kept in buf, as for the terminal, and what does not fit is
+ * dropped; until monitor_capture(NULL, 0). */
+void monitor_hold(char *buf, size_t size);
 
 /* A record of any length, built piece by piece in memory of its own. */
 struct monitor_record {
@@ -87,6 +91,8 @@ struct monitor_map {
 	uint8_t *pages;
 	size_t entry_room, page_room;
 };
+/* Makes room for so many; what was copied is lost. False when there is no memory. */
+bool monitor_map_room(struct monitor_map *map, size_t nr_entries, size_t nr_pages);
 /* Copies a chunk's map and pages; false when there is no memory for them. */
 bool monitor_map_take(struct monitor_map *map, unsigned long id);
 void monitor_map_put(struct monitor_map *map);
@@ -104,13 +110,20 @@ const char *monitor_read_line(const char *prompt);
 const char *monitor_read_terminal(const char *prompt);
 /* Prints the words that the line's word may be (monitor_tab.c). */
 void monitor_list_words(const char *text, size_t length);
-/* The next byte: whether there is one already; waits for it. */
+/* The next byte: whether there is one already; whether one came within so many ms (0: waits for ever,
+ * true); takes it, waiting for ever. */
 bool monitor_byte_ready(void);
+bool monitor_wait_byte(unsigned int timeout_ms);
 char monitor_next_byte(void);
+/* The next key of a terminal (keys.h), KEY_NONE if none came within so many ms (0: waits for ever). */
+int monitor_next_key(unsigned int timeout_ms);
 
 /* From here on a command runs, and on a terminal Ctrl-C asks it to stop. */
 void monitor_stop_begin(void);
 /* Whether Ctrl-C was typed since; commands that take long ask now and then. Thread context. */
 bool monitor_stopped(void);
+/* Asks it, whoever runs it; and who reads the keys and does that: others (true), or monitor_stopped. */
+void monitor_stop_ask(void);
+void monitor_stop_by_others(bool others);
 /* While not enabled, nobody is asked to stop. Returns what it was. */
 bool monitor_stop_enable(bool enable);

@@ -23,20 +23,25 @@ static bool grow(void **array, size_t *room, size_t n, size_t size)
 	return *array != NULL;
 }
 
+bool monitor_map_room(struct monitor_map *map, size_t nr_entries, size_t nr_pages)
+{
+	void *entries = map->entries, *pages = map->pages;
+	bool room = grow(&entries, &map->entry_room, nr_entries, sizeof(*map->entries)) &&
+		    grow(&pages, &map->page_room, nr_pages, sizeof(*map->pages));
+
+	map->entries = entries;
+	map->pages = pages;
+	return room;
+}
+
 bool monitor_map_take(struct monitor_map *map, unsigned long id)
 {
 	ssize_t entries = pcpu_inspect_map(id, NULL, 0), pages = pcpu_inspect_pages(id, NULL, 0);
-	void *array = map->entries, *page_array = map->pages;
-	bool room;
 
 	map->view = (struct map_view){.entries = NULL};
 	if (entries < 0 || pages < 0)
 		return true;
-	room = grow(&array, &map->entry_room, (size_t)entries + 1, sizeof(*map->entries)) &&
-	       grow(&page_array, &map->page_room, (size_t)pages, sizeof(*map->pages));
-	map->entries = array;
-	map->pages = page_array;
-	if (!room)
+	if (!monitor_map_room(map, (size_t)entries + 1, (size_t)pages))
 		return false;
 	entries =
 		min(pcpu_inspect_map(id, map->entries, map->entry_room), (ssize_t)map->entry_room);

@@ -13,6 +13,7 @@
 static struct {
 	char *buf; /* NULL: output goes to the console */
 	size_t room, length;
+	bool held; /* for the terminal, later */
 } capture;
 
 void monitor_capture(char *buf, size_t size)
@@ -20,8 +21,15 @@ void monitor_capture(char *buf, size_t size)
 	capture.buf = buf;
 	capture.room = size;
 	capture.length = 0;
+	capture.held = false;
 	if (buf)
 		buf[0] = '\0';
+}
+
+void monitor_hold(char *buf, size_t size)
+{
+	monitor_capture(buf, size);
+	capture.held = true;
 }
 
 void monitor_write(const char *text, size_t length)
@@ -38,7 +46,7 @@ void monitor_write(const char *text, size_t length)
 
 bool monitor_on_terminal(void)
 {
-	return terminal_on() && !capture.buf;
+	return terminal_on() && (!capture.buf || capture.held);
 }
 
 const char *monitor_colour(enum monitor_colour colour)

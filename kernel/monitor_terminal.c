@@ -19,7 +19,6 @@
 #define CLEAR_SCREEN "\033[H\033[2J"
 
 _Static_assert(EDIT_SIZE == MONITOR_LINE_SIZE, "a line is a line");
-_Static_assert(CONSOLE_SHOW_SIZE >= EDIT_DRAW_SIZE + 64, "a prompt and a row");
 
 static struct key_parser keys;
 static struct history history;
@@ -32,7 +31,9 @@ static bool after_cr;	     /* the line before ended in CR: an LF now belongs to 
 /* Sends what changed, after `before`. */
 static void update(const char *before)
 {
-	char out[CONSOLE_SHOW_SIZE], show[CONSOLE_SHOW_SIZE];
+	static char shows[2][64 + EDIT_DRAW_SIZE]; /* the console has one of them */
+	static unsigned int turn;
+	char out[64 + EDIT_DRAW_SIZE], *show = shows[turn++ % 2];
 	size_t n = strlcpy(out, before, 64), m = strlcpy(show, prompt_shown, 64);
 
 	n += edit_draw(&edit, out + n);
@@ -160,21 +161,36 @@ static bool take(int key, const char **line)
 	}
 }
 
-/* The next key that is one for the line. */
-static int next_key(void)
+int monitor_next_key(unsigned int timeout_ms)
 {
-	for (;;) {
-		bool was_cr = after_cr;
+	while (monitor_wait_byte(timeout_ms)) {
 		int key = key_take(&keys, monitor_next_byte());
 
-		after_cr = key == '\r';
 		if (key == KEY_SIZE) {
 			terminal_resize(keys.rows, keys.columns);
 			edit_resize(&edit, keys.columns, prompt_cells);
-		} else if (key != KEY_NONE && !(key == '\n' && was_cr)) {
+		} else if (key != KEY_NONE) {
 			return key;
 		}
 	}
+	if (keys.state != KEYS_ESCAPE)
+		return KEY_NONE;
+	keys.state = KEYS_PLAIN; /* nothing came after it: the key itself */
+	return KEY_ESCAPE;
+}
+
+/* The next key for the line: of CR and LF together, the first. */
+static int next_key(void)
+{
+	bool was_cr;
+	int key;
+
+	do {
+		was_cr = after_cr;
+		key = monitor_next_key(0);
+		after_cr = key == '\r';
+	} while (key == '\n' && was_cr);
+	return key;
 }
 
 const char *monitor_read_terminal(const char *prompt)

@@ -44,7 +44,7 @@ static enum log_level max_level = LOG_INFO;
 /* The line being typed; changed and used only by who holds the console. */
 static struct {
 	const char *hide; /* NULL: there is none */
-	char show[CONSOLE_SHOW_SIZE];
+	const char *show;
 	size_t show_length;
 } overlay;
 
@@ -198,8 +198,8 @@ void console_overlay(const char *update, size_t n, const char *hide, const char 
 
 	if (console_take() == ACCESS_WRITE) {
 		put(update, n, TONE_NORMAL);
-		overlay.show_length = min(show_length, sizeof(overlay.show));
-		memcpy(overlay.show, show, overlay.show_length);
+		overlay.show = show;
+		overlay.show_length = show_length;
 		WRITE_ONCE(overlay.hide, hide);
 		console_release();
 	}

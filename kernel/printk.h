@@ -48,11 +48,11 @@ void warn_last(char *buf, size_t size);
 void console_write(const char *buf, size_t n);
 void console_printf(const char *fmt, ...) __printf(1, 2);
 /*
- * For the line that somebody types: writes n bytes of update, and from now on whatever else is written
- * to the console goes above that line: the bytes of hide come before it, those of show after it. hide
- * stays the caller's and is constant, show is copied. hide NULL: no such line any more.
+ * For what stays below or over all else on a terminal, such as the line that somebody types: writes n
+ * bytes of update, and from now on whatever else is written to the console goes above: hide comes before
+ * it, show_length bytes of show come after it. Both stay the caller's, and as they are, until the next
+ * call has returned. hide NULL: no such thing any more. Thread context.
  */
-#define CONSOLE_SHOW_SIZE 640
 void console_overlay(const char *update, size_t n, const char *hide, const char *show,
 		     size_t show_length);
 /* Puts all that was written on the screen, before the machine ends. Any context. */

@@ -35,6 +35,8 @@ static struct rb_root live;
 static struct record *spare; /* free records */
 static unsigned long forgotten;
 static struct operation last[RECORDS_LAST];
+static DEFINE_PER_CPU(unsigned long, nr_allocs); /* by that CPU */
+static DEFINE_PER_CPU(unsigned long, nr_frees);
 static unsigned long nr_operations; /* ever; the next goes to last[nr_operations % RECORDS_LAST] */
 
 /* ---- The tree. records_lock held. ---- */
@@ -117,10 +119,13 @@ static void observe(const struct pcpu_event *event)
 	last[nr_operations % RECORDS_LAST] =
 		(struct operation){*event, time_ns(), smp_processor_id()};
 	WRITE_ONCE(nr_operations, nr_operations + 1);
-	if (event->kind == PCPU_ALLOCATED)
+	if (event->kind == PCPU_ALLOCATED) {
+		this_cpu_inc(nr_allocs);
 		remember(event);
-	else if (event->kind == PCPU_FREED)
+	} else if (event->kind == PCPU_FREED) {
+		this_cpu_inc(nr_frees);
 		forget(event);
+	}
 	spin_unlock_irqrestore(&records_lock, flags);
 }
 
@@ -159,6 +164,12 @@ bool records_find(uintptr_t ptr, struct area_record *out)
 		*out = record->area;
 	spin_unlock_irqrestore(&records_lock, flags);
 	return found;
+}
+
+void records_of_cpu(unsigned int cpu, unsigned long *allocs, unsigned long *frees)
+{
+	*allocs = READ_ONCE(per_cpu(nr_allocs, cpu));
+	*frees = READ_ONCE(per_cpu(nr_frees, cpu));
 }
 
 /* Adds an area to its site, or to none when there are too many. */

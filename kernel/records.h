@@ -49,6 +49,8 @@ bool records_find(uintptr_t ptr, struct area_record *out);
 /* Live bytes by call site, most bytes first; up to RECORDS_MAX_SITES in out, the number returned. The
  * sites beyond are only in *total. Thread context. */
 size_t records_sites(struct site_record *out, struct records_total *total);
+/* How many areas a CPU has allocated and freed since boot. Any context. */
+void records_of_cpu(unsigned int cpu, unsigned long *allocs, unsigned long *frees);
 /* Prints the last operations, oldest first, as log lines. Takes no lock: for a panic. */
 void records_print_last(void);
 

@@ -11,6 +11,7 @@
 #include "kernel/thread.h"
 #include "mm/vmalloc.h"
 #include "percpu/percpu.h"
+#include "tests/kernel/percpu_util.h"
 
 #define OUTPUT_SIZE 4096
 
@@ -37,6 +38,28 @@ TEST(records_a_live_area_is_known_by_any_of_its_bytes, TEST_QUICK)
 	}
 	free_percpu((void __percpu *)ptr);
 	EXPECT(!records_find(ptr, &area) || area.ptr != ptr);
+}
+
+static void allocate_and_free(void *arg __unused)
+{
+	free_percpu(__alloc_percpu(8, 8));
+}
+
+TEST(records_count_what_each_cpu_does, TEST_QUICK)
+{
+	unsigned long before[NR_CPUS][2], allocs, frees;
+	unsigned int cpu, other;
+
+	for_each_online_cpu (cpu) {
+		for_each_possible_cpu (other)
+			records_of_cpu(other, &before[other][0], &before[other][1]);
+		test_on_cpu(t, cpu, allocate_and_free, NULL);
+		for_each_possible_cpu (other) {
+			records_of_cpu(other, &allocs, &frees);
+			EXPECT_EQ(allocs - before[other][0], other == cpu);
+			EXPECT_EQ(frees - before[other][1], other == cpu);
+		}
+	}
 }
 
 TEST(records_sites_add_up, TEST_QUICK)

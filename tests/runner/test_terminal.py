@@ -100,21 +100,23 @@ def test_control_c_stops_repeat_test_and_replay():
 
 def test_what_is_typed_while_a_command_runs_comes_after_it():
     with Terminal() as terminal:
-        terminal.type("repeat 20 sync\rmap 0\rche")
-        assert terminal.until("map=0 ").count("reclaimed=") == 20
+        terminal.type("repeat 20 sync\rmem\rche")
+        assert terminal.until("pages_total=").count("reclaimed=") == 20
         terminal.until(PROMPT)
         terminal.type("ck\r")
         assert "ok chunks=" in terminal.until(PROMPT)
 
 
 def test_a_pipe_and_console_pipe_stay_plain():
-    script = b"nonsense\nchunks\nmap 0\nsync\n"
+    script = b"nonsense\nchunks\nmap 0\nsync\nwatch\nwatch sync\n"
     for console in ("", " console=pipe"):
         done = run(script, CMDLINE="selftest=none replay=none" + console)
         assert done.returncode == 0 and "\x1b" not in done.stdout and "\x07" not in done.stdout, \
             done.stdout
         assert re.search(r"percpu> error: unknown command 'nonsense'.*\npercpu> chunk=0 .*"
-                         r"\npercpu> map=0 -\d+ \+\d+\npercpu> reclaimed=0\npercpu> ", done.stdout), done.stdout
+                         r"\npercpu> map=0 -\d+ \+\d+\npercpu> reclaimed=0"
+                         r"(\npercpu> error: watch: draws on a terminal only: .*){2}\npercpu> ",
+                         done.stdout), done.stdout
     with Terminal(CMDLINE="selftest=none replay=none console=pipe") as terminal:
         terminal.type("nonsense\r")
         assert "\x1b" not in terminal.until(PROMPT)
@@ -267,11 +269,11 @@ def bar_of(rows, chunk):
 def test_map_draws_on_a_terminal():
     for columns in (80, 120):
         with Screen(columns=columns, rows=40) as screen:
-            screen.keys("Enter", "alloc 59776; alloc 20000; alloc 8", "Enter", "map 1", "Enter")
+            screen.keys("Enter", "alloc 50000; alloc 20000", "Enter", "map 1", "Enter")
             rows = screen.until(lambda rows: sum("a column: " in row for row in rows) == 1
                                 and rows[-1] == "percpu>", "the bar")
             bar, sums = bar_of(rows, 1)
-            assert sums["in_use"] == "20008" and sums["pages"] == "5/16", sums
+            assert sums["in_use"] == "20000" and sums["pages"] == "5/16", sums
             used = len(bar) * 20000 // 65536
             assert re.fullmatch(r"#{%d}\+-?\.+" % used, bar), bar
             assert len(bar) == columns - 1, len(bar)
@@ -279,6 +281,112 @@ def test_map_draws_on_a_terminal():
             screen.keys("map 0", "Enter")
             rows = screen.until(lambda rows: sum("a column: " in row for row in rows) == 2, "a bar")
             assert re.fullmatch(r"#+\+?-*", bar_of(rows, 0)[0]), rows
+
+
+# ---- watch ----------------------------------------------------------------------------------------
+
+TITLE = re.compile(r"up \d+\.\d s: (.*)")
+
+
+def is_frame(rows):
+    return TITLE.match(rows[0]) is not None and any(row.startswith("chnk slot") for row in rows)
+
+
+def chunk_rows(rows):
+    """{chunk: its row's words} of a frame."""
+    top = next(n for n, row in enumerate(rows) if row.startswith("chnk slot"))
+    return {int(row.split()[0]): row.split() for row in rows[top + 1:] if row[3:4].isdigit()}
+
+
+def check_frame(rows, cpus, columns):
+    assert TITLE.match(rows[0]) and rows[1].split()[:3] == ["cpu", "state", "runs"], rows[:2]
+    for cpu in range(cpus):
+        assert re.match(rf" *{cpu}  online    \w+ +\d+ +\d+ +\d+ +\d+  0xffff", rows[2 + cpu]), rows
+    assert rows[3 + cpus].startswith("areas="), rows
+    assert all(len(row) < columns for row in rows), "\n".join(rows)
+
+
+def test_watch_shows_cpus_and_chunks_until_a_key():
+    for columns, height in ((80, 24), (120, 40)):
+        with Screen(columns, height) as screen:
+            screen.keys("Enter", "alloc 50000; alloc 20000; alloc 65536", "Enter", "C-l", "watch",
+                        "Enter")
+            rows = screen.until(lambda rows: is_frame(rows) and len(rows[-1]) == columns - 1, "watch")
+            check_frame(rows, 4, columns)
+            assert fields(rows[7])["areas"] == "3", rows[7]
+            chunks = chunk_rows(rows)
+            assert list(chunks) == [0, 1, 2], rows
+            assert re.fullmatch(r"#+\+?-+", chunks[0][-1]) and set(chunks[2][-1]) == {"#"}, rows
+            assert re.fullmatch(r"#+\+-?\.+", chunks[1][-1]), chunks[1]
+            assert chunks[0][2] == "16/16" and chunks[0][-2] == "f-i", chunks[0]
+            assert chunks[1][2] == "5/16" and chunks[1][-2] == "---", chunks[1]
+            first = rows[0]
+            screen.until(lambda rows: is_frame(rows) and rows[0] != first, "a later frame")
+            screen.keys("Up")
+            screen.until(lambda rows: rows == ["percpu> watch", "percpu>"], "the screen as before")
+            screen.keys("sync", "Enter")
+            screen.until(lambda rows: "reclaimed=0" in rows, "an answer")
+
+
+def test_watch_ends_by_any_key():
+    with Screen() as screen:
+        for key in ("q", "Escape", "Enter", "Left", "C-c"):
+            screen.keys("C-l", "watch; alloc 8", "Enter")
+            screen.until(is_frame, "watch")
+            screen.keys(key)
+            rows = screen.until(lambda rows: rows[-1] == "percpu>" and len(rows) > 1, "the prompt")
+            assert any(row.startswith("ptr=") for row in rows) == (key != "C-c"), (key, rows)
+
+
+def test_watch_shows_what_a_command_does():
+    with Screen() as screen:
+        screen.keys("watch repeat 1000 replay nft", "Enter")
+        screen.until(lambda rows: is_frame(rows) and TITLE.match(rows[0]).group(1) ==
+                     "repeat 1000 replay nft runs, any key ends" and
+                     fields(rows[7])["areas"] != "0", "replay")
+        screen.keys("q")
+        screen.until(lambda rows: rows[-1] == "percpu>" and any("stopped after " in row for row in rows),
+                     "the prompt, and why it ended")
+        screen.keys("C-l", "watch replay nft", "Enter")
+        rows = screen.until(lambda rows: is_frame(rows) and TITLE.match(rows[0]).group(1) ==
+                            "replay nft has ended, any key ends", "its end")
+        assert fields(rows[7])["areas"] == "0", rows[7]
+        screen.keys("q")
+        rows = screen.until(lambda rows: rows[-1] == "percpu>", "the prompt")
+        assert any(row.startswith("replay=nft events=4800 ") for row in rows), rows
+        screen.keys("C-l", "watch watch", "Enter")
+        screen.until(is_frame, "watch")
+        screen.keys("q")
+        screen.until_row("error: watch: the screen shows it already", last=False)
+
+
+def test_log_lines_are_there_after_watch():
+    with Screen(CMDLINE="selftest=none replay=none break=log") as screen:
+        screen.keys("C-l", "watch", "Enter")
+        rows = screen.until(is_frame, "watch")
+        start = float(rows[0].split()[1])
+        rows = screen.until(lambda rows: is_frame(rows) and float(rows[0].split()[1]) > start + 2,
+                            "two seconds more")
+        assert not any("break=log" in row for row in rows), "\n".join(rows)
+        screen.keys("q")
+        rows = screen.until(lambda rows: rows[-1] == "percpu>", "the prompt")
+        numbers = [int(row.split()[5]) for row in rows if row.endswith("because of break=log")]
+        assert len(numbers) > 4 and numbers == list(range(numbers[0], numbers[-1] + 1)), rows
+
+
+def test_watch_follows_the_size_of_the_window():
+    with Screen(80, 24, SMP=8) as screen:
+        screen.keys("repeat 30 alloc 65536; watch", "Enter")
+        rows = screen.until(lambda rows: is_frame(rows) and len(rows) == 23, "watch")
+        check_frame(rows, 8, 80)
+        assert re.fullmatch(r"\.\.\. and \d+ more", rows[-1]), rows
+        screen.resize(60, 16)
+        rows = screen.until(lambda rows: is_frame(rows) and len(rows) == 15 and
+                            all(len(row) < 60 for row in rows), "a small watch")
+        assert sum(row.startswith("... and") for row in rows) == 2, rows
+        screen.resize(150, 50)
+        rows = screen.until(lambda rows: is_frame(rows) and len(rows) > 40, "a large watch")
+        assert list(chunk_rows(rows)) == list(range(31)), rows
 
 
 def test_the_screen_is_cleared_by_control_l():
