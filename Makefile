@@ -466,7 +466,7 @@ export HOST_CC := $(HOSTCC) $(HOSTCFLAGS)
 mutants: ## plants the defects of tests/mutants/, each of which a test has to catch
 	@$(PYTHON) tools/mutants.py $(NAMES)
 
-coverage: $(HOST_TESTS:tests/host/%.c=$(B)/coverage/host/%) ## which lines ran, on the host and in the kernel
+coverage: ubsan $(HOST_TESTS:tests/host/%.c=$(B)/coverage/host/%) ## which lines ran, on the host and in the kernel
 	$(Q)$(call in_parallel,B=build/coverage/kernel COVERAGE=1 build/coverage/kernel/percpu.elf)
 	@$(PYTHON) tools/coverage.py
 
