@@ -376,7 +376,7 @@ picture: ## a page that shows, event by event, what the allocator does with a tr
 picture-tools: $(PICTURE)
 	@:
 
-PARTS := runner kernel model metal gdb picture build spin host # of the tests, the longest first
+PARTS := runner kernel model metal gdb docs picture build spin host # of the tests, the longest first
 
 # Nothing is begun that lacks a tool, and on a bare machine `make setup run` waits for the set-up.
 need-tools: $(filter setup,$(MAKECMDGOALS))
@@ -396,6 +396,7 @@ T_host   := $(HOST_PROGRAMS)
 T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
 	'tests/boot/test_boot.py 3/4' 'tests/boot/test_boot.py 4/4'
 T_gdb    := tests/gdb/test_gdb.py tests/gdb/test_record.py
+T_docs   := tests/docs/test_verification.py tests/docs/test_commands.py
 T_runner := tests/runner/test_doctor.py 'tests/runner/test_runner.py [a-m]*' 'tests/runner/test_runner.py [n-z]*' \
 	'tests/runner/test_terminal.py [a-k]*' 'tests/runner/test_terminal.py [l-z]*' tests/boot/test_refusals.py \
 	'tests/boot/test_panics.py 1/3' 'tests/boot/test_panics.py 2/3' 'tests/boot/test_panics.py 3/3'
@@ -418,6 +419,7 @@ test-host: ## unit tests on the host, in less than a minute
 test-kernel: ## boots over CPUs, first-chunk allocators, sizes; replays
 test-gdb: ## gdb attached to the kernel
 test-runner: ## how `make run` takes broken kernels
+test-docs: ## every command that README.md and docs/ show
 test-build: ## per-CPU accesses in the disassembly, misuse that must not compile, the port
 test-spin: ## a Spin model of the locking holds, and finds planted errors
 test-metal: ## monitor and keyboard, CD and USB stick, BIOS and UEFI
@@ -443,6 +445,7 @@ NEEDS_host   := host-programs
 NEEDS_kernel := $(ELF) ubsan
 NEEDS_runner := $(ELF) ubsan
 NEEDS_gdb    := $(ELF) $(B)/compile_commands.json
+NEEDS_docs   := $(ELF)
 NEEDS_build  := $(ELF)
 NEEDS_metal  := $(ELF)
 NEEDS_model  := $(ELF)
@@ -458,8 +461,6 @@ soak: ## longer: 10 million operations on 8 CPUs, 3 million against the model, a
 		HOST_DEPTH=7 HOST_MEMO_DEPTH=4 HOST_REST=99999 \
 		$(PYTHON) tools/testrun.py tests/boot/test_boot.py \
 		$(filter %_oracle %_fail %_fail_traces %_threads $(B)/host-fast/%,$(HOST_PROGRAMS))
-
-T_build += tests/docs/test_verification.py
 
 .PHONY: mutants
 export HOST_CC := $(HOSTCC) $(HOSTCFLAGS)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the tests with gdb share: batches of commands, the answer to each, documents' sessions."""
+import contextlib
+import fcntl
+import functools
 import os
 import re
 import shlex
@@ -38,6 +41,25 @@ def answers(target, *commands, **variables):
         marked += [f"echo {MARK}\\n", "detach"]
     texts = make(target, *marked, f"echo {MARK}\\n", **variables).split(MARK + "\n")
     return [text.strip() for text in texts[1:len(commands) + 1]]
+
+
+@contextlib.contextmanager
+def alone():
+    """The tree has one socket for gdb: programs of tests that use it wait here for each other."""
+    with open(os.path.join(ROOT, "build", "gdb-tests.lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def each_alone(module):
+    """A module's names, its tests as those that wait until no other program uses the socket."""
+    def wait_first(test):
+        @functools.wraps(test)
+        def run():
+            with alone():
+                return test()
+        return run
+    return {name: wait_first(value) if name.startswith("test_") else value for name, value in module.items()}
 
 
 def fields(line):

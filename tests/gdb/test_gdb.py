@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import sys
 
-from gdbtest import ROOT, answers, fields, flags, make, need, run_documented, same, session
+from gdbtest import ROOT, answers, each_alone, fields, flags, make, need, same, session
 import taptest
 
 EVERY_COMMAND = ("pcpu cpus", "pcpu chunks", "pcpu map 0", "pcpu var cpu_number", "pcpu why &cpu_number",
@@ -368,11 +368,7 @@ def test_compile_commands_are_where_editors_look():
     same("compiler's status", done.returncode, 0)
 
 
-# ---- The documents, the end ----
-
-def test_documented_sessions_run_as_shown():
-    same("sessions", run_documented("debug"), 3)
-
+# ---- The end ----
 
 def test_debug_leaves_nothing_behind():
     make("debug", "print 1")
@@ -404,4 +400,4 @@ def test_gdb_with_nothing_to_attach_to_says_so():
 
 if __name__ == "__main__":
     os.chdir(ROOT)
-    taptest.main(globals())
+    taptest.main(each_alone(globals()))
