@@ -116,6 +116,7 @@ SRCS_kernel := \
 	kernel/monitor_input.c \
 	kernel/monitor_map.c \
 	kernel/monitor_output.c \
+	kernel/monitor_panic.c \
 	kernel/monitor_percpu.c \
 	kernel/monitor_records.c \
 	kernel/monitor_system.c \

@@ -20,7 +20,8 @@ static struct command_line {
 	char text[MONITOR_LINE_SIZE + 1];
 	char *words[MONITOR_MAX_WORDS];
 } lines[2];
-static unsigned int depth;
+static unsigned int depth;   /* of lines */
+static unsigned int nesting; /* of commands in commands */
 
 static const struct monitor_command *const tables[] = {
 	monitor_percpu_commands, monitor_map_commands,	   monitor_records_commands,
@@ -28,10 +29,20 @@ static const struct monitor_command *const tables[] = {
 	monitor_help_commands,
 };
 
+static const struct monitor_command *only; /* the one table, if not NULL */
+
+void monitor_restart(const struct monitor_command *commands)
+{
+	only = commands;
+	depth = nesting = 0;
+	monitor_capture(NULL, 0);
+	monitor_stop_enable(false);
+}
+
 const struct monitor_command *monitor_command_at(size_t i)
 {
-	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
-		for (const struct monitor_command *c = tables[t]; c->name; c++) {
+	for (size_t t = 0; t < (only ? 1 : ARRAY_SIZE(tables)); t++) {
+		for (const struct monitor_command *c = only ? only : tables[t]; c->name; c++) {
 			if (i-- == 0)
 				return c;
 		}
@@ -79,7 +90,6 @@ static unsigned int split(char *text, char **words)
 
 bool monitor_run_words(unsigned int argc, char **argv)
 {
-	static unsigned int nesting;
 	const struct monitor_command *command = monitor_command_find(argv[0]);
 	bool good;
 

@@ -15,3 +15,9 @@ unsigned int monitor_execute(const char *line);
 /* For tests: what commands print goes to buf, ended with 0, and not to the console; what does not
  * fit is dropped. NULL: to the console again. */
 void monitor_capture(char *buf, size_t size);
+
+/* Whether a panic is to end in a prompt: a terminal is there, and monitor=off was not given. */
+bool monitor_panic_wanted(void);
+/* That prompt, with the commands that only read; ends the machine with 0x11. Others are stopped, interrupts
+ * off, spin_break called. */
+void monitor_panic(void) __noreturn;

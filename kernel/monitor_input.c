@@ -71,6 +71,8 @@ bool monitor_wait_byte(unsigned int timeout_ms)
 	uint64_t start = time_us(), limit = timeout_ms * 1000ul;
 	struct wait_entry entry;
 
+	while (monitor_in_panic() && !monitor_byte_ready())
+		console_flush(); /* no other CPU paints the screen */
 	while (!monitor_byte_ready()) {
 		uint64_t passed = time_us() - start;
 

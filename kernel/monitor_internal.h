@@ -34,6 +34,15 @@ const struct monitor_command *monitor_command_find(const char *name);
 /* Runs the command that the words are; true if it succeeded. It may be called from inside a command. */
 bool monitor_run_words(unsigned int argc, char **argv);
 
+/* ---- In a panic (monitor_panic.c) ---- */
+bool monitor_in_panic(void);
+/* Forgets what was under way, and from now on has the commands of that table alone (monitor.c). */
+void monitor_restart(const struct monitor_command *commands);
+
+/* Memory for an answer: vmalloc's, or in a panic from a pool that lasts for a line. NULL without any. */
+void *monitor_alloc(size_t size, const char *name);
+void monitor_free(void *memory);
+
 /* ---- Words that may stand for a kind of argument (monitor_words.c) ---- */
 extern const struct complete_source monitor_words;
 /* Those of PTR: the last areas that alloc gave, as long as they live (monitor_percpu.c). */

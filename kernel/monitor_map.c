@@ -4,7 +4,6 @@
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "kernel/terminal.h"
-#include "mm/vmalloc.h"
 #include "percpu/inspect.h"
 
 #define MAX_COLUMNS 200 /* of a bar */
@@ -17,8 +16,8 @@ static bool grow(void **array, size_t *room, size_t n, size_t size)
 	if (n <= *room)
 		return true;
 	if (*array)
-		vfree(*array);
-	*array = vmalloc(n * size, "monitor map");
+		monitor_free(*array);
+	*array = monitor_alloc(n * size, "monitor map");
 	*room = *array ? n : 0;
 	return *array != NULL;
 }
@@ -54,9 +53,9 @@ bool monitor_map_take(struct monitor_map *map, unsigned long id)
 void monitor_map_put(struct monitor_map *map)
 {
 	if (map->entries)
-		vfree(map->entries);
+		monitor_free(map->entries);
 	if (map->pages)
-		vfree(map->pages);
+		monitor_free(map->pages);
 }
 
 /* ---- For a program ---- */

@@ -5,7 +5,6 @@
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "kernel/terminal.h"
-#include "mm/vmalloc.h"
 
 #define RECORD_SIZE 512 /* of a record printed at once */
 #define QUOTE_SIZE  48
@@ -97,7 +96,7 @@ bool monitor_error(const char *fmt, ...)
 
 bool monitor_record_begin(struct monitor_record *record, size_t room)
 {
-	*record = (struct monitor_record){vmalloc(room, "monitor record"), room, 0};
+	*record = (struct monitor_record){monitor_alloc(room, "monitor record"), room, 0};
 	if (!record->text)
 		return monitor_error("no memory for an answer of %zu bytes: free some areas first",
 				     room);
@@ -119,7 +118,7 @@ void monitor_record_end(struct monitor_record *record)
 {
 	record->text[record->length] = '\n';
 	monitor_write(record->text, record->length + 1);
-	vfree(record->text);
+	monitor_free(record->text);
 }
 
 const char *monitor_quote(const char *word)

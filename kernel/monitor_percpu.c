@@ -214,7 +214,7 @@ static void print_chunk(const struct pcpu_chunk_info *chunk)
 static bool run_chunks(unsigned int argc __unused, char **argv __unused)
 {
 	size_t room = pcpu_inspect_chunks(NULL, 0) + 1, count;
-	struct pcpu_chunk_info *chunks = vmalloc(room * sizeof(*chunks), "monitor chunks");
+	struct pcpu_chunk_info *chunks = monitor_alloc(room * sizeof(*chunks), "monitor chunks");
 
 	if (!chunks)
 		return monitor_error("chunks: no memory for a list of %zu: free some areas first",
@@ -222,7 +222,7 @@ static bool run_chunks(unsigned int argc __unused, char **argv __unused)
 	count = min(pcpu_inspect_chunks(chunks, room), room);
 	for (size_t i = 0; i < count; i++)
 		print_chunk(&chunks[i]);
-	vfree(chunks);
+	monitor_free(chunks);
 	return true;
 }
 

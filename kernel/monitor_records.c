@@ -7,7 +7,6 @@
 #include "kernel/records.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
-#include "mm/vmalloc.h"
 
 #define SITE_SIZE 80
 
@@ -86,7 +85,7 @@ static bool run_who(unsigned int argc __unused, char **argv)
 
 static bool run_sites(unsigned int argc __unused, char **argv __unused)
 {
-	struct site_record *sites = vmalloc(RECORDS_MAX_SITES * sizeof(*sites), "monitor sites");
+	struct site_record *sites = monitor_alloc(RECORDS_MAX_SITES * sizeof(*sites), "monitor sites");
 	struct records_total total;
 	char site[SITE_SIZE];
 	size_t count;
@@ -99,7 +98,7 @@ static bool run_sites(unsigned int argc __unused, char **argv __unused)
 			      site_name(sites[i].caller, site));
 	monitor_print("bytes=%lu areas=%lu sites=%lu forgotten=%lu", total.bytes, total.areas,
 		      total.sites, total.forgotten);
-	vfree(sites);
+	monitor_free(sites);
 	return true;
 }
 

@@ -11,7 +11,6 @@
 #include "kernel/similar.h"
 #include "kernel/string.h"
 #include "kernel/test.h"
-#include "mm/vmalloc.h"
 #include "percpu/inspect.h"
 
 static void commands(complete_each *each, void *arg)
@@ -57,12 +56,12 @@ static void rising(const struct pcpu_chunk_info *chunks, size_t count, complete_
 static void chunks(complete_each *each, void *arg)
 {
 	size_t room = pcpu_inspect_chunks(NULL, 0);
-	struct pcpu_chunk_info *list = vmalloc(room * sizeof(*list), "monitor chunks");
+	struct pcpu_chunk_info *list = monitor_alloc(room * sizeof(*list), "monitor chunks");
 
 	if (!list)
 		return;
 	rising(list, min(pcpu_inspect_chunks(list, room), room), each, arg);
-	vfree(list);
+	monitor_free(list);
 }
 
 static void traces(complete_each *each, void *arg)

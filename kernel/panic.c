@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Panic: one CPU tells what happened, the others are stopped by NMI and leave a note of where they
- * were, and the machine ends with status 0x11.
+ * were, and the machine ends with status 0x11; on a terminal not before somebody has looked around
+ * (monitor_panic.c).
  *
  * The first CPU to panic owns it. Another CPU that panics meanwhile waits for its NMI; a second
- * panic on the owner itself ends the machine at once. From the NMI on the others touch nothing: the
+ * panic on the owner itself ends what panic_try runs, or else the machine at once. From the NMI on the others touch nothing: the
  * owner reads their notes, so it waits for each no longer than STOP_NS, and takes no lock.
  */
 #define LOG_AREA "panic"
@@ -17,7 +18,9 @@
 #include "arch/x86_64/traps.h"
 #include "kernel/hints.h"
 #include "kernel/ksyms.h"
+#include "kernel/monitor.h"
 #include "kernel/mutex.h"
+#include "kernel/panic_internal.h"
 #include "kernel/printk.h"
 #include "kernel/printk_internal.h"
 #include "kernel/records.h"
@@ -38,36 +41,54 @@
 struct snapshot {
 	uintptr_t pcs[MAX_FRAMES];
 	size_t nr;
-	bool taken; /* the rest is valid */
+	bool after_call; /* pcs[0] is a return address too */
+	bool taken;	 /* the rest is valid */
 };
 
 static DEFINE_PER_CPU(struct snapshot, snapshot);
 static unsigned int owner; /* id + 1 of the CPU that panics */
 static char what[TEXT_SIZE];
-static uintptr_t fault_addr; /* CR2, for a trap */
+static struct trap_frame
+	place; /* where it panicked; without a trap only rip, rsp, rbp and rflags */
+static bool trapped;
+static uintptr_t fault_addr; /* CR2 then */
 static bool probing;	     /* the owner runs something of panic_try */
 
-/* pcs[0] is where it stopped, the rest are return addresses: the call is the byte before. */
-static size_t trace_frame(const struct trap_frame *frame, uintptr_t *pcs)
+/* Notes where this CPU is: pcs[0] is where it stopped, the rest are return addresses. */
+static void take_snapshot(const struct trap_frame *frame)
 {
-	pcs[0] = frame->rip;
-	return 1 + arch_backtrace(frame->rbp, pcs + 1, MAX_FRAMES - 1);
+	struct snapshot *mine = this_cpu_ptr(&snapshot);
+
+	mine->pcs[0] = frame->rip;
+	mine->nr = 1 + arch_backtrace(frame->rbp, mine->pcs + 1, MAX_FRAMES - 1);
+	__atomic_store_n(&mine->taken, true, __ATOMIC_RELEASE);
 }
 
-static void print_trace(const uintptr_t *pcs, size_t nr, bool first_is_exact)
+/* The call is the byte before a return address. */
+static void print_trace(unsigned int cpu)
 {
-	for (size_t i = 0; i < nr; i++) {
-		size_t back = i == 0 && first_is_exact ? 0 : 1;
-		size_t offset, size;
-		const char *name = ksym_name(pcs[i] - back, &offset, &size);
+	const struct snapshot *theirs = per_cpu_ptr(&snapshot, cpu);
 
-		log_error("  #%zu 0x%016lx %s+0x%zx/0x%zx", i, pcs[i], name, offset + back, size);
+	for (size_t i = 0; i < theirs->nr; i++) {
+		size_t back = i > 0 || theirs->after_call;
+		size_t offset, size;
+		const char *name = ksym_name(theirs->pcs[i] - back, &offset, &size);
+
+		log_error("  #%zu 0x%016lx %s+0x%zx/0x%zx", i, theirs->pcs[i], name, offset + back,
+			  size);
 	}
+}
+
+bool panic_print_trace(unsigned int cpu)
+{
+	if (per_cpu(snapshot, cpu).taken)
+		print_trace(cpu);
+	return per_cpu(snapshot, cpu).taken;
 }
 
 static void print_control(void)
 {
-	log_error("cr0=0x%lx cr2=0x%lx cr3=0x%lx cr4=0x%lx", x86_read_cr0(), x86_read_cr2(),
+	log_error("cr0=0x%lx cr2=0x%lx cr3=0x%lx cr4=0x%lx", x86_read_cr0(), fault_addr,
 		  x86_read_cr3(), x86_read_cr4());
 }
 
@@ -84,7 +105,6 @@ static void print_registers(const struct trap_frame *frame)
 	log_error("r9 =0x%016lx r10=0x%016lx r11=0x%016lx r12=0x%016lx", frame->r9, frame->r10,
 		  frame->r11, frame->r12);
 	log_error("r13=0x%016lx r14=0x%016lx r15=0x%016lx", frame->r13, frame->r14, frame->r15);
-	print_control();
 }
 
 static bool is_mapped(uintptr_t addr)
@@ -128,6 +148,20 @@ static void print_error(const struct trap_frame *frame)
 			  error >> 3 << 3);
 }
 
+void panic_print_registers(void)
+{
+	if (trapped)
+		print_registers(&place);
+	else
+		log_error("rip=0x%lx rsp=0x%lx rbp=0x%lx rflags=0x%lx", place.rip, place.rsp,
+			  place.rbp, place.rflags);
+	print_control();
+	if (trapped) {
+		print_error(&place);
+		print_code(place.rip);
+	}
+}
+
 /* ---- The other CPUs ---- */
 
 static void stop_here(void)
@@ -140,14 +174,11 @@ static void stop_here(void)
 bool panic_nmi(struct trap_frame *frame)
 {
 	unsigned int by = __atomic_load_n(&owner, __ATOMIC_ACQUIRE);
-	struct snapshot *mine = this_cpu_ptr(&snapshot);
 
 	if (by == 0 || by == smp_processor_id() + 1)
 		return false;
-	if (!mine->taken) {
-		mine->nr = trace_frame(frame, mine->pcs);
-		__atomic_store_n(&mine->taken, true, __ATOMIC_RELEASE);
-	}
+	if (!this_cpu_ptr(&snapshot)->taken)
+		take_snapshot(frame);
 	stop_here();
 	return true;
 }
@@ -189,7 +220,7 @@ static void print_others(void)
 			continue;
 		}
 		log_error("cpu%u was in thread %s:", cpu, sched_running_name(cpu));
-		print_trace(per_cpu(snapshot, cpu).pcs, per_cpu(snapshot, cpu).nr, true);
+		print_trace(cpu);
 		spin_print_held(cpu);
 	}
 }
@@ -228,6 +259,7 @@ static void panic_claim(const char *fmt, va_list args)
 		panic_again(fmt, args);
 	}
 	vsnprintf(what, sizeof(what), fmt, args);
+	fault_addr = x86_read_cr2();
 }
 
 static void print_head(void)
@@ -247,8 +279,7 @@ static void print_head(void)
 	report_write("\n", 1);
 }
 
-/* Runs fn(arg), which reads what may be broken; false with a line printed if that could not be read. */
-static bool panic_try(const char *name, void (*fn)(void *arg), void *arg)
+bool panic_try(const char *name, void (*fn)(void *arg), void *arg)
 {
 	uintptr_t addr;
 	bool good;
@@ -267,31 +298,35 @@ static void print_books(void *unused __unused)
 	records_print_last();
 }
 
-static void print_hints(void *frame)
+static void print_hints(void *unused __unused)
 {
-	hints_print(frame, fault_addr);
+	hints_print(&place, fault_addr);
 }
 
-/* frame: NULL if no trap brought it here, and then pcs begins with a return address. */
-static void print_rest_and_exit(const uintptr_t *pcs, size_t nr, struct trap_frame *frame)
+/* The rest of the report, then the end, or a prompt. */
+static void __noreturn finish(void)
 {
-	log_error("backtrace of cpu%u:", smp_processor_id());
-	print_trace(pcs, nr, frame != NULL);
-	spin_print_held(smp_processor_id());
+	unsigned int me = smp_processor_id();
+
+	log_error("backtrace of cpu%u:", me);
+	print_trace(me);
+	spin_print_held(me);
 	print_others();
 	spin_break();
 	panic_try("the report", print_books, NULL);
-	if (frame != NULL)
-		panic_try("the hints", print_hints, frame);
+	if (trapped)
+		panic_try("the hints", print_hints, NULL);
 	log_error("end of panic: %s", what);
+	if (monitor_panic_wanted())
+		monitor_panic();
 	arch_exit(EXIT_FAILED);
 }
 
 void panic_at(const char *file, int line, const char *fmt, ...)
 {
+	struct snapshot *mine = this_cpu_ptr(&snapshot);
 	uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
 	uint64_t flags = x86_read_flags();
-	uintptr_t pcs[MAX_FRAMES];
 	va_list args;
 
 	va_start(args, fmt);
@@ -299,27 +334,26 @@ void panic_at(const char *file, int line, const char *fmt, ...)
 	va_end(args);
 	print_head();
 	log_error("at %s:%d, called from %pS", file, line, (void *)(CALLER() - 1));
-	log_error("rip=0x%lx rsp=0x%lx rbp=0x%lx rflags=0x%lx", CALLER(), frame + 16,
-		  *(uintptr_t *)frame, flags);
-	print_control();
-	print_rest_and_exit(pcs, arch_backtrace(frame, pcs, MAX_FRAMES), NULL);
-	arch_exit(EXIT_FAILED);
+	place = (struct trap_frame){.rip = CALLER(), .rsp = frame + 16, .rflags = flags};
+	place.rbp = *(uintptr_t *)frame;
+	panic_print_registers();
+	mine->nr = arch_backtrace(frame, mine->pcs, MAX_FRAMES);
+	mine->after_call = mine->taken = true;
+	finish();
 }
 
 void panic_trap(struct trap_frame *frame, const char *fmt, ...)
 {
-	uintptr_t pcs[MAX_FRAMES];
 	va_list args;
 
 	va_start(args, fmt);
 	panic_claim(fmt, args);
 	va_end(args);
-	fault_addr = x86_read_cr2();
 	print_head();
 	log_error("at %pS", (void *)frame->rip);
-	print_registers(frame);
-	print_error(frame);
-	print_code(frame->rip);
-	print_rest_and_exit(pcs, trace_frame(frame, pcs), frame);
-	arch_exit(EXIT_FAILED);
+	place = *frame;
+	trapped = true;
+	panic_print_registers();
+	take_snapshot(frame);
+	finish();
 }

@@ -266,6 +266,7 @@ HINTED = {
     "reads_past_a_range": "page fault: read of <addr> at <here>: vmalloc area: no page mapped there",
     "calls_nothing": "page fault: execute of 0x0 at 0x0: NULL pointer: no page mapped there",
     "panics_owning_a_mutex": "with a mutex",
+    "breaks_the_list_of_chunks": "the list of chunks is broken",
 }
 
 READ, WRITE = "error=0x0: present=0 write=0 ", "error=0x2: present=0 write=1 "

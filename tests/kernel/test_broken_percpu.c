@@ -5,6 +5,7 @@
  * what each of them must say.
  */
 #include "arch/x86_64/irq.h"
+#include "kernel/panic.h"
 #include "kernel/spinlock.h"
 #include "percpu/guard.h"
 #include "percpu/port_kernel.h"
@@ -255,4 +256,13 @@ TEST(broken_writes_after_a_free, TEST_BROKEN)
 	test_copy(ptr, 1)[5] = 7;
 	pcpu_sync();
 	barrier();
+}
+
+/* What a panic finds when the books themselves are broken: readers of the list of chunks fault. */
+TEST(broken_breaks_the_list_of_chunks, TEST_BROKEN)
+{
+	port_mutex_lock();
+	port_lock();
+	pcpu_slots[pcpu_nr_slots - 1].next = (struct list_node *)0x8;
+	panic("the list of chunks is broken");
 }

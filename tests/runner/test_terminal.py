@@ -251,9 +251,76 @@ def test_a_panic_takes_the_place_of_the_line_being_typed():
     with Screen(rows=60, CMDLINE="selftest=none replay=none break=log panic_on_warn") as screen:
         screen.keys("alloc 1")
         screen.until_row("percpu> alloc 1")
+        screen.until_row("panic>")
+        screen.keys("powe", "Tab", "Enter")
         rows = screen.until(lambda rows: rows[-1] == "ended 1", "the end")
     assert not any("percpu>" in row for row in rows), "\n".join(rows)
     assert any("PANIC: panic_on_warn" in row for row in rows), "\n".join(rows)
+
+
+PANIC = "panic> "
+
+
+def panicked(terminal, test):
+    """Runs a test that panics; returns the report."""
+    terminal.type(f"test {test}\r")
+    return terminal.until(PANIC)
+
+
+def asked(terminal, line):
+    terminal.type(line + "\r")
+    terminal.until("\r\n")
+    return re.sub(r"\x1b\[[0-9;]*m", "", terminal.until(PANIC))
+
+
+def ended_by(terminal, line):
+    terminal.type(line + "\r")
+    terminal.until("run: failed: the kernel panicked: ")
+    assert terminal.status() == 1
+
+
+def test_a_panic_ends_in_a_prompt_that_reads():
+    with Terminal(SMP="3") as terminal:
+        terminal.ask("trace on")
+        ptr = re.search(r"ptr=(0x\w+)", terminal.ask("alloc 24")).group(1)
+        report = panicked(terminal, "broken_checks_inside_an_allocation")
+        assert "thread main of cpu0 owns mutex 'pcpu_alloc_mutex', 0 wait" in report, report
+        for line, answer in (
+                ("chunks", "chunk=0 slot="), ("map 0", "chunk=0 areas="), ("cpus", "cpu=2 apic="),
+                ("stats", "allocs=1\r\n"), ("mem", "pages_total="), ("vm", "range=0x"),
+                (f"peek 2 {ptr}", "bytes=0000000000000000"), (f"who {ptr}", "size=24 "),
+                ("sites", "bytes=24 areas=1 site=run_alloc"), ("trace dump", "a 1 24 8 "),
+                ("trace off", "error: trace: only dump"), ("bt", "#0 0x"), ("bt 2", "sched_idle_loop+"),
+                ("bt 9", "error: bt: CPU 9 "), ("regs", "rip=0x"), ("ops", f"alloc ptr={ptr} size=24"),
+                ("locks", "owns mutex 'pcpu_alloc_mutex'"), ("help", "poweroff "), ("alloc 8", "error: unknown"),
+                ("free 8", "error: unknown"), ("chunks", "chunk=0 slot=")):
+            got = asked(terminal, line)
+            assert answer in got, f"{line}: {got!r}"
+        ended_by(terminal, "poweroff")
+
+
+def test_a_panic_prompt_goes_on_after_a_command_that_faults():
+    with Terminal() as terminal:
+        panicked(terminal, "broken_breaks_the_list_of_chunks")
+        for _ in range(20):
+            assert "the command ended by a fault at 0x" in asked(terminal, "chunks; cpus")
+        assert "cpu=0 apic=" in asked(terminal, "cpus")
+        assert "allocs=" in asked(terminal, "stats")
+        ended_by(terminal, "reboot")
+
+
+def test_a_panic_prompt_has_a_stack_when_the_panic_is_for_want_of_one():
+    with Terminal() as terminal:
+        assert "hint: the stack 'too deep'" in panicked(terminal, "broken_overflows_its_stack")
+        assert asked(terminal, "bt").count("recurse") > 20
+        assert "vector=8" in asked(terminal, "regs")
+        ended_by(terminal, "poweroff")
+
+
+def test_monitor_off_has_no_prompt_after_a_panic():
+    terminal = Terminal(CMDLINE="selftest=none replay=none monitor=off break=panic")
+    assert PANIC not in terminal.until("run: failed: the kernel panicked")
+    assert terminal.status() == 1
 
 
 def bar_of(rows, chunk):
