@@ -7,8 +7,9 @@ are the answer. `$ make run …` boots, and the prompts that follow, in later bl
 the next; `$ make gdb` attaches to it until the block ends; `$ make debug …` is a boot of its own. Of these three
 what is shown may be left out. A block marked `sh` is a script that must succeed.
 
-Numbers of four digits and more, in hexadecimal, of source lines and after a function's `+` differ from build to
-build: the one shown stands for the one printed, the same for the same within a boot, also in what is typed.
+Numbers of four digits and more and in hexadecimal differ from build to build: the one shown stands for the one
+printed, the same for the same within a boot, also in what is typed. So do source lines, what follows a function's
+`+`, and gdb's threads: any number will do.
 `…` stands for anything in a line, and for any lines where it is alone.
 """
 import contextlib
@@ -27,7 +28,8 @@ import taptest  # noqa: E402  pylint: disable=wrong-import-position
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\S*)\n(.*?)^```$", re.M | re.S)
 TYPED = re.compile(r"^(\$|percpu>|\(gdb\)) (.*)")
-NUMBER = r"0x[0-9a-f]+|(?<![\w.])\d{4,}(?![\w.])|(?<=\.[chS]:)\d+|(?<=\w\+)\d{2,}"
+NUMBER = r"0x[0-9a-f]+|(?<![\w.])\d{4,}(?![\w.])|(?<=\.[chS]:)\d+|(?<=\w\+)\d{2,}|(?<=Thread )[\d.]+"
+TRACKED = r"0x[0-9a-f]+|\d{4,}"  # of these, what stands for one value
 LINE_OF_SOURCE = re.compile(r"^\d+\t.*\n?", re.M)
 
 # What is not run here, with the reason: (document, script's line), (document, first line of a session), or
@@ -86,21 +88,19 @@ class Shown:
     def typed(self, command):
         return re.sub(NUMBER, lambda found: self.stands_for.get(found[0], found[0]), command)
 
-    def _number(self, number):
-        """A pattern for what a shown number stands for."""
-        return self.stands_for.get(number) or r"(?:0x[0-9a-f]+|\d+)"
-
     def _line(self, line):
         """(pattern, numbers that its groups are) for a line."""
         pattern, numbers = "", []
-        for part in re.split(rf"({NUMBER}|…)", line):
+        for index, part in enumerate(re.split(rf"({NUMBER}|…)", line)):
             if part == "…":
                 pattern += ".*"
-            elif re.fullmatch(r"0x[0-9a-f]+|\d{2,}", part):
-                pattern += f"({self._number(part)})"
+            elif index % 2 == 0:
+                pattern += re.escape(part)
+            elif re.fullmatch(TRACKED, part):
+                pattern += f"({self.stands_for.get(part, TRACKED)})"
                 numbers.append(part)
             else:
-                pattern += re.escape(part)
+                pattern += r"[\d.]+"
         return pattern, numbers
 
     def compare(self, command, shown, printed):
