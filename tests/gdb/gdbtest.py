@@ -15,6 +15,7 @@ import session  # noqa: E402
 
 LIMIT = 300  # seconds; the whole group of processes ends then
 MARK = "@@@"
+MODES = {"debug": [], "gdb": ["--attach"], "rewind": ["--rewind"]}
 
 
 def flags(*commands):
@@ -23,24 +24,29 @@ def flags(*commands):
 
 
 def make(target, *commands, **variables):
-    """What gdb prints under `make debug` or `make gdb`."""
-    done = subprocess.run(["timeout", "-k", "5", str(LIMIT), "make", "-s", target], cwd=ROOT, text=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, check=False,
+    """What gdb prints under `make debug`, `make gdb` or `make rewind`."""
+    return _run(["make", "-s", target], commands, variables)
+
+
+def _run(line, commands, variables):
+    done = subprocess.run(["timeout", "-k", "5", str(LIMIT), *line], cwd=ROOT, text=True, check=False,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           env=session.environment(GDBFLAGS=flags(*commands), **variables))
     for trace in ("Traceback", "Python Exception"):
         assert trace not in done.stdout, f"gdb shows a Python error:\n{done.stdout}"
-    assert done.returncode == 0, f"make {target}: status {done.returncode}\n{done.stdout}"
+    assert done.returncode == 0, f"{line}: status {done.returncode}\n{done.stdout}"
     return done.stdout
 
 
 def answers(target, *commands, **variables):
-    """What gdb prints for each command: a list of texts. The last command is followed by `detach`."""
+    """What gdb prints for each command: a list of texts. target: what `make TARGET` runs, without make,
+    which takes its time. Under "gdb" the last command is followed by `detach`."""
     marked = [part for command in commands for part in (f"echo {MARK}\\n", command)]
     if target == "gdb":
         marked += [f"echo {MARK}\\n", "detach"]
-    texts = make(target, *marked, f"echo {MARK}\\n", **variables).split(MARK + "\n")
-    return [text.strip() for text in texts[1:len(commands) + 1]]
+    text = _run(["/usr/bin/python3", "tools/debug.py", *MODES[target]], [*marked, f"echo {MARK}\\n"],
+                variables)
+    return [part.strip() for part in text.split(MARK + "\n")[1:len(commands) + 1]]
 
 
 @contextlib.contextmanager

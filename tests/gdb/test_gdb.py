@@ -247,10 +247,11 @@ def test_why_knows_every_kind_of_address():
 # ---- Damage ----
 
 DAMAGE = (("pcpu_first_chunk->space.free_size", "+ 8"), ("pcpu_first_chunk->space.map[1]", "- 4"),
-          ("pcpu_first_chunk->space.hint", "- 60000"), ("pcpu_first_chunk->nr_areas", "+ 1"),
+          ("pcpu_first_chunk->space.hint", "- 1"), ("pcpu_first_chunk->nr_areas", "+ 1"),
           ("pcpu_first_chunk->slot", "- 1"), ("pcpu_first_chunk->memory->nr_populated", "- 1"),
           ("pcpu_counters.live_bytes", "+ 1"), ("pcpu_counters.pages_owned", "+ 1"),
-          ("pcpu_first_chunk->memory->populated[0]", "& ~8ul"))
+          ("pcpu_first_chunk->memory->populated[0]", "& ~8ul"),
+          ("pcpu_first_chunk->memory->pages[3]", "- 1"), ("pcpu_first_chunk->memory->pages[3]", "== 0"))
 
 
 def test_check_finds_what_the_monitor_finds():
@@ -262,6 +263,7 @@ def test_check_finds_what_the_monitor_finds():
                           "pcpu check")
             same(f"before {lvalue} {change}", got[1], "ok chunks=1 areas=1")
             monitor = boot.command("check")
+            assert monitor[0].startswith("error: check: "), f"{lvalue} {change}: {monitor}"
             same(f"{lvalue} {change}", [got[4]], [line.replace("check: ", "") for line in monitor])
             mend = f"set var {lvalue} = {got[2].partition(' = ')[2]}"
         same("mended", answers("gdb", mend, "pcpu check")[1], "ok chunks=1 areas=1")
