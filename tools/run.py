@@ -32,8 +32,10 @@ SIZE_TOLD = re.compile(rb"\x1b\[\d+;\d+R")  # by the terminal itself: nobody typ
 CTRL_C, CTRL_C_SHOWN = b"\x03", b"^C"
 PIPE_TIMEOUT = 300
 CHUNK = 4096  # a pipe that polls writable takes as much without blocking
-# A QEMU that records drops what overruns the UART's 16 bytes: so many bytes, then an answer or a while.
-PACED_CHUNK, PACE = 8, 0.25
+# A QEMU that records drops what overruns the UART: a line that fits, then its answer; of a longer one
+# so much at a time. Seconds to wait for the prompt, and between parts of a line.
+UART_BYTES, UART_CHUNK = 16, 8
+ANSWER_TIME, CHUNK_TIME = 5, 0.5
 KEEP = 65536  # of the console, for the verdict
 
 
@@ -54,7 +56,7 @@ class Console:
         self.last_input = b"\n"
         self.held = bytearray() if options.uefi else None  # what the firmware prints
         self.paced = options.tape is not None
-        self.next_feed = 0  # paced: not before, unless the guest says something
+        self.next_feed = 0  # paced: not before, unless the prompt shows, or the echo of what was typed
 
     def text(self):
         return bytes(self.tail).decode(errors="replace")
@@ -155,12 +157,17 @@ class Console:
         self.last_input = data[-1:]
         return None
 
+    def _pace(self):
+        """How much of the input goes out now; says when the next may."""
+        line = self.input.find(b"\n") + 1 or len(self.input)
+        size = line if line <= UART_BYTES else UART_CHUNK
+        ended = self.input[size - 1:size] == b"\n"
+        self.next_feed = time.monotonic() + (ANSWER_TIME if ended else CHUNK_TIME)
+        return size
+
     def _feed(self):
         try:
-            size = CHUNK
-            if self.paced:
-                size = min(PACED_CHUNK, self.input.find(b"\n") + 1 or PACED_CHUNK)
-                self.next_feed = time.monotonic() + PACE
+            size = self._pace() if self.paced else CHUNK
             del self.input[:os.write(self.to_guest, self.input[:size])]
         except BlockingIOError:
             pass

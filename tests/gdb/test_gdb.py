@@ -79,7 +79,7 @@ def test_commands_without_a_kernel_say_so():
 
 
 def test_commands_before_set_up_say_how_far_the_kernel_is():
-    at_reset = [*EVERY_COMMAND, "print $this_cpu()", "pcpu why kmain"]
+    at_reset = [*EVERY_COMMAND, "pcpu why 0x7c00", "print $this_cpu()", "pcpu why kmain"]
     early = [*EVERY_COMMAND, "pcpu var cpu_number 4", "print $this_cpu()", "pcpu why &pcpu_slots"]
     got = answers("debug", *at_reset, "hbreak kmain", "continue", *EVERY_COMMAND, "hbreak percpu_init",
                   "continue", *early, "finish", *EVERY_COMMAND, SMP=4)
@@ -87,6 +87,7 @@ def test_commands_before_set_up_say_how_far_the_kernel_is():
     reset = [next(parts) for _ in at_reset]
     for text in reset:
         assert "not set up yet: no CPU is in the kernel" in text, text
+    need(reset[-3], r"^addr=0x7c00 is=low ")
     need(reset[-1], r"^addr=0xffffffff\w+ is=text symbol=kmain\+0 at=kernel/main\.c:")
     next(parts), next(parts)
     for text in (next(parts) for _ in EVERY_COMMAND):

@@ -5,6 +5,7 @@ import gdb
 from pcpu import allocator, cpus, guards, pages, sources, target
 
 NULL_REACH = 64 * 1024  # objects may be this large, so a NULL pointer's member may be this far away
+LOW_END = 4 << 30  # firmware and boot tables map so much at its own address
 CANONICAL_HOLE = range(1 << 47, (1 << 64) - (1 << 47))
 
 
@@ -14,7 +15,10 @@ def explain(address):
         with target.kernel_memory():
             return _with_kernel(address)
     except target.NotSetUp as state:
-        return [f"addr={address:#x} {_static_answer(address)}", str(state)]
+        what = _static_answer(address)
+        if address < LOW_END and not cpus.in_static_area(address):
+            what = "is=low hint=firmware_and_loader_have_it"
+        return [f"addr={address:#x} {what}", str(state)]
 
 
 def _with_kernel(address):
@@ -158,13 +162,13 @@ def _null_percpu(address):
 
 def _page(address, is_unit):
     """What is mapped there."""
-    if address < 1 << 47:
-        return None  # nothing of the kernel's, but for the trampoline while CPUs start
-    if address in CANONICAL_HOLE or not cpus.own_tables():
+    if address in CANONICAL_HOLE:
         return None
+    if not cpus.own_tables():
+        return "page=mapped hint=by_the_boot_tables" if address < LOW_END else None
     found = cpus.translate(address)
     if found is None:
-        return "page=unmapped"
+        return "page=unmapped" if address >= 1 << 47 else None
     physical, protection = found
     backs = "" if is_unit else _backs(physical)
     return f"page=mapped phys={physical:#x} prot={protection} {pages.owner_fields(physical)}{backs}"
