@@ -3,7 +3,7 @@
 from pcpu import cpus, lists, sources, target
 
 RECORD = ("struct pcpu_guard", "node")
-HEADER = "percpu/guard.h"
+HEADER = "percpu/inspect.h"
 GUARDS = "'percpu/guard.c'::guards"
 
 
