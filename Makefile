@@ -399,7 +399,8 @@ T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
 T_gdb    := tests/gdb/test_gdb.py tests/gdb/test_record.py
 T_docs   := tests/docs/test_verification.py tests/docs/test_commands.py
 T_runner := tests/runner/test_doctor.py 'tests/runner/test_runner.py [a-m]*' 'tests/runner/test_runner.py [n-z]*' \
-	'tests/runner/test_terminal.py [a-k]*' 'tests/runner/test_terminal.py [l-z]*' tests/boot/test_refusals.py \
+	'tests/runner/test_terminal.py [a-b]*' 'tests/runner/test_terminal.py [c-s]*' \
+	'tests/runner/test_terminal.py [t-z]*' tests/boot/test_refusals.py \
 	'tests/boot/test_panics.py 1/3' 'tests/boot/test_panics.py 2/3' 'tests/boot/test_panics.py 3/3'
 T_build  := tests/compile/test_compile.py tests/compile/test_port.py
 T_metal  := tests/metal/test_screen.py tests/metal/test_usb.py

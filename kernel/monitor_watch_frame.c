@@ -26,6 +26,7 @@
 #define MAX_CHUNKS 256 /* looked at; those beyond are counted */
 #define OTHER_ROWS 7   /* of the terminal: titles, totals, blank rows, where the cursor ends */
 #define MIN_BAR	   8
+#define TEXT_SIZE  ((size_t)128 << 10)
 #define END_OF_ROW "\033[K\n"
 
 struct watch_counts {
@@ -38,7 +39,7 @@ bool watch_frame_init(struct watch_frame *frame)
 {
 	size_t entries = min(pcpu_unit_size / sizeof(int), (size_t)65536);
 
-	frame->room = (size_t)MAX_ROWS * MAX_ROW;
+	frame->room = TEXT_SIZE;
 	frame->texts = vmalloc(2 * frame->room, "monitor watch");
 	frame->counts = vmalloc((NR_CPUS + 1) * sizeof(*frame->counts), "monitor watch");
 	if (frame->texts && frame->counts &&
@@ -171,6 +172,8 @@ static void add_chunk(struct watch_frame *frame, const struct pcpu_chunk_info *c
 	char row[MAX_ROW], slot[12] = "-", bar[MONITOR_BAR_SIZE] = "";
 	size_t n;
 
+	if (frame->room - frame->length < 2 * MONITOR_BAR_SIZE)
+		return; /* colours that change at every column of a very large screen */
 	if (chunk->slot >= 0)
 		snprintf(slot, sizeof(slot), "%d", chunk->slot);
 	n = (size_t)snprintf(row, sizeof(row), "%4lu %4s %3zu/%-3zu %7zu %7zu %c%c%c ", chunk->id,

@@ -248,7 +248,7 @@ def test_log_lines_go_above_the_line_being_typed():
 
 
 def test_a_panic_takes_the_place_of_the_line_being_typed():
-    with Screen(rows=60, CMDLINE="selftest=none replay=none break=log panic_on_warn") as screen:
+    with Screen(rows=250, CMDLINE="selftest=none replay=none break=log panic_on_warn") as screen:
         screen.keys("alloc 1")
         screen.until_row("percpu> alloc 1")
         screen.until_row("panic>")
