@@ -9,11 +9,13 @@
 
 #include "arch/x86_64/acpi_internal.h"
 #include "arch/x86_64/apic.h"
+#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/memlayout.h"
 #include "arch/x86_64/paging.h"
 #include "boot/multiboot2.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
+#include "kernel/time.h"
 
 #define EBDA_POINTER	 0x40e /* real-mode segment of the extended BIOS data area */
 #define EBDA_SEARCH_SIZE 1024
@@ -33,8 +35,19 @@ struct rsdp {
 	uint64_t xsdt;
 } __packed;
 
+/* The PM1 control register. */
+enum {
+	PM1_ACPI_ON = 1 << 0,
+	PM1_SLEEP_TYPE_SHIFT = 10,
+	PM1_SLEEP_TYPE = 7 << PM1_SLEEP_TYPE_SHIFT,
+	PM1_SLEEP = 1 << 13,
+};
+#define ENABLE_NS 1000000000ul /* that the firmware has to turn ACPI on */
+
 struct acpi_madt acpi_madt;
 static struct acpi_srat srat;
+static struct acpi_fadt fadt; /* control_a 0: switching off is not known */
+static struct acpi_s5 s5;
 
 static bool is_rsdp(const void *p)
 {
@@ -117,6 +130,23 @@ static void one_cpu(const char *why)
 	acpi_madt.nr_cpus = 1;
 }
 
+/* Finds out how the machine is switched off. */
+static void read_power_off(const struct rsdp *rsdp)
+{
+	uint32_t size;
+	const void *table = find_table(rsdp, "FACP", &size);
+	const char *error = table ? acpi_parse_fadt(table, size, &fadt) : "no such table";
+
+	if (!error) {
+		table = table_at(fadt.dsdt, &size);
+		error = table ? acpi_parse_dsdt(table, size, &s5) : "no DSDT";
+	}
+	if (!error)
+		return;
+	log_info("FADT: %s: this machine cannot be switched off from here", error);
+	fadt.control_a = 0;
+}
+
 void acpi_init(void)
 {
 	const struct rsdp *rsdp = find_rsdp();
@@ -126,6 +156,7 @@ void acpi_init(void)
 
 	if (!rsdp)
 		return one_cpu("no ACPI root pointer");
+	read_power_off(rsdp);
 	table = find_table(rsdp, "APIC", &size);
 	if (!table)
 		return one_cpu("no MADT");
@@ -141,6 +172,31 @@ void acpi_init(void)
 		log_warn("SRAT: %s: memory nodes are not told apart", error);
 	log_info("MADT: %u processors, %u I/O APICs; SRAT: %u memory ranges", acpi_madt.nr_cpus,
 		 acpi_madt.nr_ioapics, srat.nr_ranges);
+}
+
+static void sleep_by(uint16_t port, uint8_t type)
+{
+	uint16_t value = x86_inw(port) & (uint16_t) ~(PM1_SLEEP_TYPE | PM1_SLEEP);
+
+	x86_outw(port, value | (uint16_t)(type << PM1_SLEEP_TYPE_SHIFT) | PM1_SLEEP);
+}
+
+void acpi_power_off(void)
+{
+	uint64_t start = time_ns();
+
+	if (fadt.control_a == 0)
+		return;
+	if (fadt.smi_command != 0 && fadt.acpi_enable != 0 &&
+	    !(x86_inw(fadt.control_a) & PM1_ACPI_ON)) {
+		x86_outb(fadt.smi_command, fadt.acpi_enable);
+		while (!(x86_inw(fadt.control_a) & PM1_ACPI_ON) && time_ns() - start < ENABLE_NS)
+			x86_pause();
+	}
+	sleep_by(fadt.control_a, s5.type_a);
+	if (fadt.control_b != 0)
+		sleep_by(fadt.control_b, s5.type_b);
+	time_delay_us(ENABLE_NS / 1000); /* it takes a moment */
 }
 
 unsigned int acpi_node_of_apic(uint32_t apic_id)

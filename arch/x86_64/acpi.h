@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The ACPI tables the kernel reads: RSDP → RSDT or XSDT → MADT (processors, I/O APICs, overrides) and SRAT
- * (memory nodes). The parsers take bytes and lengths, trust no length in them, and build on the host
- * too. Source: ACPI 6.4 sections 5.2.5-5.2.8, 5.2.12, 5.2.16.
+ * The ACPI tables the kernel reads: RSDP → RSDT or XSDT → MADT (processors, I/O APICs, overrides), SRAT
+ * (memory nodes), FADT and DSDT (switching off). The parsers take bytes and lengths, trust no length in
+ * them, and build on the host too. Source: ACPI 6.4 sections 5.2.5-5.2.9, 5.2.12, 5.2.16, 7.4.2.
  */
 #pragma once
 
@@ -44,6 +44,9 @@ const char *acpi_parse_madt(const void *table, size_t size, struct acpi_madt *ou
  */
 void acpi_init(void);
 extern struct acpi_madt acpi_madt;
+/* Switches the machine off (sleep state S5); returns if that is not known or does not work. Interrupts
+ * are off. Any context after acpi_init, and before it: then it only returns. */
+void acpi_power_off(void);
 /* The memory node of an APIC id / of a physical address by SRAT, 0 by default. */
 unsigned int acpi_node_of_apic(uint32_t apic_id);
 unsigned int acpi_node_of_phys(phys_addr_t pa);

@@ -24,9 +24,24 @@ struct acpi_srat {
 	unsigned int nr_ranges;
 };
 
+/* Of the FADT, what switching off needs; ports are 0 where there are none. */
+struct acpi_fadt {
+	phys_addr_t dsdt;
+	uint16_t control_a, control_b; /* PM1 control registers */
+	uint16_t smi_command;	       /* takes acpi_enable while the firmware has ACPI off */
+	uint8_t acpi_enable;
+};
+
+/* The sleep types that mean S5, for the two control registers. */
+struct acpi_s5 {
+	uint8_t type_a, type_b;
+};
+
 /* Whether the bytes add up to 0. */
 bool acpi_checksum_good(const void *bytes, size_t size);
 /* What is wrong with a table of at most size bytes that should have that signature; NULL: nothing. */
 const char *acpi_table_error(const void *table, size_t size, const char *signature);
-/* NULL on success, else what is wrong with the table. */
+/* These return NULL on success, else what is wrong with the table. */
+const char *acpi_parse_fadt(const void *table, size_t size, struct acpi_fadt *out);
+const char *acpi_parse_dsdt(const void *table, size_t size, struct acpi_s5 *out);
 const char *acpi_parse_srat(const void *table, size_t size, struct acpi_srat *out);

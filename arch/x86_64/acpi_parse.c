@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Reading ACPI tables from bytes: nothing here trusts a length it was given, and nothing needs the
- * kernel around it. Source: ACPI 6.4 sections 5.2.6 (header), 5.2.12 (MADT), 5.2.16 (SRAT).
+ * kernel around it. Source: ACPI 6.4 sections 5.2.6 (header), 5.2.9 (FADT), 5.2.12 (MADT), 5.2.16 (SRAT),
+ * 7.4.2 and 20.2 (the object \_S5 in the DSDT's byte code).
  */
 #include "arch/x86_64/acpi_internal.h"
 
@@ -19,6 +20,30 @@ enum { SRAT_LAPIC = 0, SRAT_MEMORY = 1, SRAT_X2APIC = 2 };
 #define MADT_ENTRIES  44 /* offset of the first entry */
 #define SRAT_ENTRIES  48
 #define ENTRY_ENABLED 1u
+
+/* Offsets in the FADT; from the second on only later versions have them. */
+enum {
+	FADT_DSDT = 40,
+	FADT_SMI_COMMAND = 48,
+	FADT_ACPI_ENABLE = 52,
+	FADT_CONTROL_A = 64,
+	FADT_CONTROL_B = 68,
+	FADT_MIN_SIZE = 72,
+	FADT_X_DSDT = 140,
+	FADT_X_CONTROL_A = 172,
+	FADT_X_CONTROL_B = 184,
+};
+enum { GAS_SIZE = 12, GAS_IO = 1 }; /* a generic address: space, three bytes of form, address */
+
+/* Byte code. */
+enum {
+	AML_ZERO = 0x00,
+	AML_ONE = 0x01,
+	AML_NAME = 0x08,
+	AML_BYTE = 0x0a,
+	AML_PACKAGE = 0x12,
+};
+#define SLEEP_TYPES 8
 
 /* Not processors but all of them, as destinations. */
 #define LAPIC_ID_ALL  0xff
@@ -186,4 +211,85 @@ const char *acpi_parse_srat(const void *table, size_t size, struct acpi_srat *ou
 	if (size < SRAT_ENTRIES)
 		return "shorter than a SRAT";
 	return walk_entries(table, size, SRAT_ENTRIES, srat_visit, out);
+}
+
+/* ---- Switching off ---- */
+
+/* A port at one of two places: as 32 bits, or in later versions as a generic address. */
+static uint16_t fadt_port(const uint8_t *table, size_t size, size_t offset, size_t x_offset)
+{
+	uint64_t port = read32(table + offset);
+
+	if (port == 0 && size >= x_offset + GAS_SIZE && table[x_offset] == GAS_IO)
+		port = read64(table + x_offset + 4);
+	return port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+const char *acpi_parse_fadt(const void *table, size_t size, struct acpi_fadt *out)
+{
+	const uint8_t *p = table;
+	const char *error = acpi_table_error(table, size, "FACP");
+
+	memset(out, 0, sizeof(*out));
+	if (error)
+		return error;
+	size = read32(p + 4);
+	if (size < FADT_MIN_SIZE)
+		return "shorter than a FADT";
+	out->dsdt = read32(p + FADT_DSDT);
+	if (size >= FADT_X_DSDT + 8 && read64(p + FADT_X_DSDT) != 0)
+		out->dsdt = read64(p + FADT_X_DSDT);
+	out->control_a = fadt_port(p, size, FADT_CONTROL_A, FADT_X_CONTROL_A);
+	out->control_b = fadt_port(p, size, FADT_CONTROL_B, FADT_X_CONTROL_B);
+	if (read32(p + FADT_SMI_COMMAND) <= UINT16_MAX)
+		out->smi_command = (uint16_t)read32(p + FADT_SMI_COMMAND);
+	out->acpi_enable = p[FADT_ACPI_ENABLE];
+	return out->control_a != 0 ? NULL : "no PM1 control register";
+}
+
+/* A small number at *at, which is moved past it. False if there is none that is a sleep type. */
+static bool read_sleep_type(const uint8_t *p, size_t end, size_t *at, uint8_t *type)
+{
+	if (*at < end && (p[*at] == AML_ZERO || p[*at] == AML_ONE)) {
+		*type = p[(*at)++];
+		return true;
+	}
+	if (end - *at < 2 || p[*at] != AML_BYTE || p[*at + 1] >= SLEEP_TYPES)
+		return false;
+	*type = p[*at + 1];
+	*at += 2;
+	return true;
+}
+
+/* The package that follows the name _S5_: opcode, length in 1 to 4 bytes, number of elements, elements. */
+static bool read_s5_package(const uint8_t *p, size_t end, size_t at, struct acpi_s5 *out)
+{
+	if (end - at < 3 || p[at] != AML_PACKAGE)
+		return false;
+	at += 2 + (p[at + 1] >> 6) + 1; /* the top bits count the bytes that follow the first */
+	if (at >= end || !read_sleep_type(p, end, &at, &out->type_a))
+		return false;
+	if (!read_sleep_type(p, end, &at, &out->type_b))
+		out->type_b = out->type_a;
+	return true;
+}
+
+/* The byte code is not run: where it defines the name \_S5, the package is there to be read. */
+const char *acpi_parse_dsdt(const void *table, size_t size, struct acpi_s5 *out)
+{
+	const uint8_t *p = table;
+	const char *error = acpi_table_error(table, size, "DSDT");
+
+	memset(out, 0, sizeof(*out));
+	if (error)
+		return error;
+	size = read32(p + 4);
+	for (size_t at = ACPI_HEADER_SIZE + 1; at + 4 <= size; at++) {
+		bool named = p[at - 1] == AML_NAME || (p[at - 1] == '\\' && p[at - 2] == AML_NAME);
+
+		if (named && memcmp(p + at, "_S5_", 4) == 0 &&
+		    read_s5_package(p, size, at + 4, out))
+			return NULL;
+	}
+	return "no object _S5";
 }

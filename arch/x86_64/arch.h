@@ -4,8 +4,8 @@
 
 #include "kernel/compiler.h"
 
-/* Ends QEMU with status 2*code+1 through the debug-exit port 0xf4; where there is none, powers off
- * by ACPI or halts. 0x10: all good; 0x11: something failed. */
+/* Ends QEMU with status 2*code+1 through the debug-exit port 0xf4. 0x10: all good; 0x11: something
+ * failed. Where there is no such port, says which, and powers off by ACPI, if all was good, or halts. */
 enum { EXIT_GOOD = 0x10, EXIT_FAILED = 0x11 };
 void arch_exit(unsigned int code) __noreturn;
 void arch_reboot(void) __noreturn;

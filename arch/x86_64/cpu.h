@@ -181,6 +181,14 @@ static inline void x86_outw(uint16_t port, uint16_t value)
 	__asm__ volatile("outw %0, %1" ::"a"(value), "Nd"(port));
 }
 
+static inline uint16_t x86_inw(uint16_t port)
+{
+	uint16_t value;
+
+	__asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
 static inline uint8_t x86_inb(uint16_t port)
 {
 	uint8_t value;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ways out: QEMU's debug-exit device, a reset by the keyboard controller, and a CPU that stands
+ * The ways out: QEMU's debug-exit device, ACPI, a reset by the keyboard controller, and a CPU that stands
  * still. Source: QEMU hw/misc/debugexit.c (interface only); IBM PC AT technical reference (8042).
  */
 #include "arch/x86_64/arch.h"
+
+#include "arch/x86_64/acpi.h"
 #include "arch/x86_64/coverage.h"
 #include "arch/x86_64/cpu.h"
 #include "kernel/printk.h"
 
 enum {
 	DEBUG_EXIT_PORT = 0xf4,
-	ACPI_PM1A_CONTROL_QEMU = 0x604, /* of QEMU's PC machines; elsewhere nothing listens */
-	ACPI_SLEEP_S5 = 0x2000,		/* SLP_EN with the sleep type that QEMU takes for "off" */
 	RESET_CONTROL_PORT = 0xcf9,
 	RESET_HARD = 0x02,
 	RESET_NOW = 0x06,
@@ -32,10 +32,13 @@ static void __noreturn halt(void)
 void arch_exit(unsigned int code)
 {
 	x86_cli();
-	console_flush();
 	coverage_dump();
 	x86_outb(DEBUG_EXIT_PORT, (uint8_t)code);
-	x86_outw(ACPI_PM1A_CONTROL_QEMU, ACPI_SLEEP_S5); /* no debug-exit device: power off */
+	/* Still here: it is no QEMU. What failed stays on the screen until somebody has read it. */
+	console_printf("the end: %s\n", code == EXIT_GOOD ? "all good" : "failed");
+	console_flush();
+	if (code == EXIT_GOOD)
+		acpi_power_off();
 	halt();
 }
 

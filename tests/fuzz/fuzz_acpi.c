@@ -28,6 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct acpi_madt madt;
 	static struct acpi_srat srat;
+	struct acpi_fadt fadt;
+	struct acpi_s5 s5;
 	uint8_t *table;
 	bool sealed;
 
@@ -47,6 +49,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(srat.nr_cpus <= ACPI_MAX_CPUS && srat.nr_ranges <= ACPI_MAX_RANGES);
 	for (unsigned int i = 0; i < srat.nr_ranges; i++)
 		FUZZ_CHECK(srat.ranges[i].start <= srat.ranges[i].end);
+	if (sealed)
+		seal(table, size - 1, "FACP");
+	if (acpi_parse_fadt(table, size - 1, &fadt) == NULL)
+		FUZZ_CHECK(fadt.control_a != 0);
+	if (sealed)
+		seal(table, size - 1, "DSDT");
+	if (acpi_parse_dsdt(table, size - 1, &s5) == NULL)
+		FUZZ_CHECK(s5.type_a < 8 && s5.type_b < 8);
 	free(table);
 	return 0;
 }

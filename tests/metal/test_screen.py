@@ -85,11 +85,19 @@ def test_text_mode_from_a_usb_stick_by_bios():
             check_command(box, "help check", "check", box.text_memory)
 
 
+def test_poweroff_switches_the_machine_off():
+    """By ACPI, as QEMU's own way out is not there."""
+    with Box(CMDLINE=QUIET + " monitor=off") as box:
+        box.until(lambda _: box.ask("query-status")["status"] == "shutdown")
+        assert last(box.look().lines) == "the end: all good", box.look().text()
+
+
 def test_a_panic_stays_on_the_screen():
     with Box(CMDLINE=QUIET + " break=panic") as box:
-        seen = box.until(lambda seen: "end of panic: asked for by break=panic" in last(seen))
+        seen = box.until(lambda seen: last(seen) == "the end: failed")
         for word in ("PANIC: asked for by break=panic", "break_on_request+", "cpu1 was in thread"):
             assert any(word in line for line in seen), f"no {word!r} in\n" + "\n".join(seen)
+        assert box.ask("query-status")["status"] == "running", "it is switched off"
         picture = box.look()
         row = next(i for i, line in enumerate(picture.lines) if "PANIC: " in line)
         assert picture.colours(row) == {RED}, picture.colours(row)
