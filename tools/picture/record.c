@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* links: @percpu kernel/trace.c tests/host/port_host.c tests/host/port_host_locks.c */
-/* links: tests/host/port_host_memory.c */
+/* links: @percpu @port_host kernel/trace.c */
 /* flags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
 /*
  * Replays a trace on percpu/ over the host port, as kernel/replay.c does in the kernel, and writes down
