@@ -85,7 +85,8 @@ static bool run_who(unsigned int argc __unused, char **argv)
 
 static bool run_sites(unsigned int argc __unused, char **argv __unused)
 {
-	struct site_record *sites = monitor_alloc(RECORDS_MAX_SITES * sizeof(*sites), "monitor sites");
+	struct site_record *sites =
+		monitor_alloc(RECORDS_MAX_SITES * sizeof(*sites), "monitor sites");
 	struct records_total total;
 	char site[SITE_SIZE];
 	size_t count;

@@ -14,7 +14,7 @@
 
 #include "percpu/percpu_internal.h"
 
-#define GUARD_ZONE	       16 /* bytes of a zone, at least */
+#define GUARD_ZONE	       16    /* bytes of a zone, at least */
 #define GUARD_QUARANTINE_BYTES 65536 /* of areas that wait, at most */
 
 struct pcpu_guard {
