@@ -203,6 +203,9 @@ def why_cases(boot):
     place = base[area["chunk"]] + unit + int(area["offset"])
     used = rf"^area=used area_offset={area['offset']} area_length=100 into=\d+$"
     stack = ranges["cpu_stack"]["range"]
+    who = fields(boot.command(f"who {place + 5:#x}")[0])
+    known = " ".join(f"{key}={who[key]}" for key in ("site", "ptr", "size", "align", "inside"))
+    yield hex(place + 5), [f"^{re.escape(known)} by_cpu={who['cpu']}$"]
     yield hex(place), [rf" is=unit cpu=1 chunk=0 offset={area['offset']} ptr={area['ptr']}$", used,
                        "^page=mapped phys=0x\\w+ prot=rw- owner=boot$"]
     yield area["ptr"], [rf" is=percpu-pointer chunk=0 offset={area['offset']}$", used,
@@ -238,7 +241,7 @@ def test_why_knows_every_kind_of_address():
         cases = list(why_cases(boot))
         got = answers("gdb", *(f"pcpu why {expression}" for expression, _ in cases))
         backs = answers("gdb", *(f"pcpu why {0xffff888000000000 + int(found, 0):#x}" for found in
-                                 re.findall(r"phys=(0x\w+) .*owner=percpu$", got[4], re.M)))
+                                 re.findall(r"phys=(0x\w+) .*owner=percpu$", got[5], re.M)))
     for (expression, patterns), text in zip(cases, got):
         for pattern in patterns:
             assert re.search(pattern, text, re.M), f"pcpu why {expression}: no {pattern!r} in\n{text}"
@@ -281,9 +284,9 @@ def test_guards_are_explained_and_looked_at():
         monitor = boot.command("check")
     for text, place, byte in zip(clean, ("front-zone", "object", "back-zone", "freed"),
                                  ("-1", "+0", "+20", "+0")):
-        need(text, rf"\nguard={place} ptr=\w+ size=20 byte=\{byte} allocated_by=run_alloc\+\d+ ")
+        need(text, rf"\nguard={place} ptr=\w+ size=20 byte=\{byte} allocated_by=run_alloc\+0x\w+ ")
     need(clean[0], "freed_by=nobody")
-    need(clean[3], r"freed_by=run_free\+\d+")
+    need(clean[3], r"freed_by=run_free\+0x")
     same("clean", clean[4], "ok chunks=1 areas=2")
     need(damaged[0], rf"^error: write past an area: area {area} of 20 bytes, CPU 1, byte \+21 is 0x00, not "
          "0xbb$")

@@ -6,6 +6,7 @@
     cpus        CPUs, their copies of a per-CPU variable, page tables
     lists       linked lists and red-black trees of the kernel
     allocator   chunks, their maps and pages
+    records     who allocated what
     guards      the zones of percpu_debug
     pages       who owns a page, what the vmalloc area holds
     why         what an address is

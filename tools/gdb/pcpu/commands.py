@@ -128,8 +128,8 @@ def _copy_line(pointer, cpu):
 
 class Why(Subcommand):
     """What an address is.
-The unit of a CPU, the chunk and the area there, free or in use; a static variable by name; a range of
-the vmalloc area; a page and its owner; code or data of the kernel; a guard of percpu_debug; or nothing.
+The unit of a CPU, the chunk and the area there, free or in use, and who allocated it; a static variable
+by name; a range of the vmalloc area; a page and its owner; code or data of the kernel; a guard of percpu_debug; or nothing.
 ADDR is any expression. The closest answer comes first.
 Usage: pcpu why ADDR
 Example: pcpu why &pcpu_slots

@@ -41,10 +41,10 @@ class Guard:
         return "freed" if self.freed_by else "object"
 
     def line(self, pointer):
-        freed = target.symbol(self.freed_by - 1) if self.freed_by else "nobody"
+        freed = target.site(self.freed_by) if self.freed_by else "nobody"
         return (f"guard={self.place(pointer)} ptr={self.pointer:#x} size={self.size} "
                 f"byte={pointer - self.pointer:+d} "
-                f"allocated_by={target.symbol(self.allocated_by - 1) or hex(self.allocated_by)} "
+                f"allocated_by={target.site(self.allocated_by)} "
                 f"freed_by={freed}")
 
     def problem(self):

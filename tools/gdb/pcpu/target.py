@@ -147,3 +147,12 @@ def symbol(address):
         return None
     name, plus, offset = text.partition(" in section")[0].partition(" + ")
     return f"{name}+{offset if plus else 0}"
+
+
+def site(caller):
+    """A return address as the monitor names it, by the function that the call is in."""
+    text = symbol(caller - 1)
+    if text is None:
+        return hex(caller)
+    name, _, offset = text.rpartition("+")
+    return f"{name}+{int(offset) + 1:#x}"

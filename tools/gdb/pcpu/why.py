@@ -2,7 +2,7 @@
 """What an address is: `pcpu why`. Answers are records of key=value fields, the closest one first."""
 import gdb
 
-from pcpu import allocator, cpus, guards, pages, sources, target
+from pcpu import allocator, cpus, guards, pages, records, sources, target
 
 NULL_REACH = 64 * 1024  # objects may be this large, so a NULL pointer's member may be this far away
 LOW_END = 4 << 30  # firmware and boot tables map so much at its own address
@@ -92,6 +92,9 @@ def _area(chunk, offset, pointer):
     if used and start < chunk.start:
         state = "static"  # bytes given to the area before
     yield f"area={state} area_offset={start} area_length={length} into={offset - start}"
+    record = records.line(pointer) if used else None
+    if record:
+        yield record
     guard = guards.at(pointer)
     if guard:
         yield guard.line(pointer)
