@@ -9,8 +9,8 @@
 Each defect gets a copy of the tree in build/mutants/; what it changes is compiled anew and the host
 tests that link it run, quickest first, until one fails. A test that hangs, crashes or reports counts.
 A patch whose head says `kernel: SELFTEST [CPUS]` boots a kernel with that self-test instead. With --make
-they are planted one after the other in one tree that is built already, and the time from then to the
-first failure that is seen is told as well.
+they are planted one after the other in one tree that is built already, and the time until a failure is
+seen is told as well: of the clock, and of all processors, which does not grow with a machine's load.
 
 Prints `caught NAME by TEST`, `MISSED NAME`, and as the last line `N of M caught`. Exit status 0 only
 if all were caught, each patch applied and built, and the tree without any passes the same tests.
@@ -21,6 +21,7 @@ import functools
 import os
 import pathlib
 import re
+import resource
 import select
 import shlex
 import shutil
@@ -193,7 +194,7 @@ def by_kernel(tree, selftest, cpus):
 
 
 def by_make(tree):
-    """The first line of `make test-host` that tells of a failure, and after how many seconds."""
+    """The first line of `make test-host` that tells of a failure, and when; None if there is none."""
     env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     start = time.monotonic()
     run = subprocess.Popen(MAKE_TEST_HOST, cwd=tree.top, env=env, start_new_session=True, text=True,
@@ -202,13 +203,12 @@ def by_make(tree):
     program = ""
     try:
         for line in run.stdout:
-            seconds = time.monotonic() - start
             if re.search(r" error: |\*\*\* No rule", line):
                 raise Broken(line.strip())
             if line.startswith("  not ok"):
-                return f"{program}: {line[11:].strip()}", seconds
+                return f"{program}: {line[11:].strip()}", time.monotonic() - start
             program = line.partition(":")[0].rpartition("/")[2]
-        return (None, 0.0) if run.wait() == 0 else ("(exit status)", time.monotonic() - start)
+        return None if run.wait() == 0 else ("(exit status)", time.monotonic() - start)
     finally:
         try:
             os.killpg(run.pid, 15)
@@ -271,31 +271,43 @@ def try_defect(defect, number, base, tests):
         tree.remove()
 
 
+def cpu_seconds():
+    """Of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def all_by_make(defects):
     """Plants all of them, one by one, before `make test-host`. How many were tried; the times of the caught."""
     base = Tree("base")
-    failed, _ = by_make(base)
+    failed = by_make(base)
     if failed:
-        sys.exit(f"mutants: the tree without a defect fails: {failed}")
-    tried, times = 0, []
+        sys.exit(f"mutants: the tree without a defect fails: {failed[0]}")
+    tried, clock, cpu = 0, [], []
     for defect in defects:
         saved = {}
         try:
             saved = {file: (base.top / file).read_text() for file in defect.files()}
             defect.plant(base)
-            found, seconds = by_make(base)
+            before = cpu_seconds()
+            found = by_make(base)
             tried += 1
             if found:
-                times.append(seconds)
-            print(f"caught {defect.name} by {found} after {seconds:.0f} s" if found else
-                  f"MISSED {defect.name}", flush=True)
+                clock.append(found[1])
+                cpu.append(cpu_seconds() - before)
+                print(f"caught {defect.name} by {found[0]} after {clock[-1]:.0f} s, {cpu[-1]:.0f} of CPU",
+                      flush=True)
+            else:
+                print(f"MISSED {defect.name}", flush=True)
         except Broken as error:
             print(f"# no program: {defect.name}: {error}", flush=True)
         finally:
             for file, text in saved.items():
                 (base.top / file).write_text(text)
-    print(f"# seconds to the first failure: median {statistics.median(times):.0f}, most {max(times):.0f}")
-    return tried, len(times)
+    for name, times in (("the clock", clock), ("CPU time", cpu)):
+        print(f"# seconds of {name} to the first failure: median {statistics.median(times or [0]):.0f}, "
+              f"most {max(times or [0]):.0f}")
+    return tried, len(clock)
 
 
 def untouched(tests, jobs):

@@ -313,6 +313,42 @@ HOST_TEST(no_dynamic_part_beside_a_reserved_one)
 	check_invariants("no dynamic part");
 }
 
+/* The reserved part stands in for all of the first chunk, to its last byte. */
+HOST_TEST(U9_every_unit_is_found_without_a_dynamic_part)
+{
+	const char __percpu *start = (const char __percpu *)(uintptr_t)__per_cpu_start;
+	struct pcpu_where where;
+
+	set_up(&(struct arguments){
+		.static_size = STATIC_SIZE, .reserved_size = 3192, .unit_size = UNIT, .pages = 2});
+	for (unsigned int unit = 0; unit < 3; unit++) {
+		pcpu_where(start + unit * UNIT, &where);
+		CHECK_EQ(where.what, unit == 0 ? PCPU_STATIC : PCPU_OTHER_UNIT);
+		CHECK_EQ(where.cpu, cpus[unit]);
+		pcpu_where(start + unit * UNIT + UNIT - 1, &where);
+		CHECK_EQ(where.what, unit == 0 ? PCPU_GAP : PCPU_OTHER_UNIT);
+		CHECK_EQ(where.cpu, cpus[unit]);
+		CHECK(where.has_chunk);
+	}
+	pcpu_where(start + 3 * UNIT, &where);
+	CHECK_EQ(where.what, PCPU_GAP);
+	CHECK(!where.has_chunk);
+}
+
+HOST_TEST(a_reserved_area_of_one_byte)
+{
+	set_up(&(struct arguments){.static_size = STATIC_SIZE,
+				   .reserved_size = 1,
+				   .unit_size = UNIT,
+				   .dyn_size = 1,
+				   .pages = 2});
+	check_map(0, -STATIC_SIZE, 1);
+	check_map(1, -(STATIC_SIZE + 1), 1);
+	CHECK(host_alloc_reserved(1, 1) != NULL);
+	CHECK(host_alloc_reserved(1, 1) == NULL);
+	check_invariants("one byte each");
+}
+
 HOST_TEST(a_static_area_that_fills_its_unit)
 {
 	set_up(&(struct arguments){
@@ -362,6 +398,8 @@ int main(void)
 		cmocka_unit_test(automatic_unit_holds_static_and_reserved),
 		cmocka_unit_test(exact_fit_is_right),
 		cmocka_unit_test(no_dynamic_part_beside_a_reserved_one),
+		cmocka_unit_test(U9_every_unit_is_found_without_a_dynamic_part),
+		cmocka_unit_test(a_reserved_area_of_one_byte),
 		cmocka_unit_test(a_static_area_that_fills_its_unit),
 		cmocka_unit_test(bytes_past_the_dynamic_area_are_left_alone),
 	};
