@@ -264,8 +264,11 @@ SRCS_coverage := $(if $(filter 1,$(COVERAGE)),arch/x86_64/coverage.c)
 # Fuzz targets: tests/fuzz/fuzz_NAME.c, with the same two lines in its head.
 FUZZ_TARGETS := acpi cmdline multiboot2 stream trace
 
+# Exercises: what a learner writes, and with LAB=N what judges it (docs/labs/).
+SRCS_lab := $(wildcard kernel/lab.c) $(if $(LAB),$(wildcard docs/labs/$(LAB)-*/test.c))
+
 SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRCS_tests) \
-	$(SRCS_coverage)
+	$(SRCS_lab) $(SRCS_coverage)
 C_FILES = $(filter %.c,$(SRCS)) $(HOST_TESTS) $(wildcard tests/fuzz/*.c tests/port_minimal/*.c tools/picture/*.c */*.h */*/*.h \
 	tests/port_minimal/*/*.h)
 OBJS := $(SRCS:%=$(B)/obj/%.o) $(B)/font.o
@@ -369,6 +372,9 @@ bench: $(ELF) ## benchmark tables, counted in instructions: the same on every ru
 	@echo bench | SMP=1 ACCEL=tcg,thread=single QEMUEXTRA='-icount shift=0' TIMEOUT=3600 NAME=bench \
 		CMDLINE='selftest=none replay=none possible_cpus=4' $(PYTHON) tools/run.py
 
+lab: ## judges exercise N=1 of docs/labs/ in this tree: solved, or not yet
+	@$(PYTHON) tools/lab.py '$(N)'
+
 PICTURE := $(B)/picture/record $(B)/percpu.sym
 picture: ## a page that shows, event by event, what the allocator does with a trace (TRACE=file)
 	@$(call in_parallel,picture-tools)
@@ -397,7 +403,7 @@ T_host   := $(HOST_PROGRAMS)
 T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
 	'tests/boot/test_boot.py 3/4' 'tests/boot/test_boot.py 4/4'
 T_gdb    := tests/gdb/test_gdb.py tests/gdb/test_record.py
-T_docs   := tests/docs/test_verification.py tests/docs/test_commands.py
+T_docs   := tests/docs/test_verification.py tests/docs/test_commands.py tests/docs/test_labs.py
 T_runner := tests/runner/test_doctor.py 'tests/runner/test_runner.py [a-m]*' 'tests/runner/test_runner.py [n-z]*' \
 	'tests/runner/test_terminal.py [a-b]*' 'tests/runner/test_terminal.py [c-s]*' \
 	'tests/runner/test_terminal.py [t-z]*' tests/boot/test_refusals.py \
@@ -571,6 +577,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: link-groups host-programs all setup doctor need-tools run usb debug gdb record rewind bench picture picture-tools ubsan coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
+.PHONY: lab link-groups host-programs all setup doctor need-tools run usb debug gdb record rewind bench picture picture-tools ubsan coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d

@@ -43,6 +43,8 @@ EXCUSED = {
         "run, and its answers compared, by tests/gdb/test_record.py",
     ("docs/porting.md", None): "run, and its output compared, by tests/compile/test_port.py",
 }
+EXCUSED.update({(str(path.relative_to(ROOT)), None): "the same patches and `make lab` run in tests/docs/test_labs.py"
+                for path in (ROOT / "docs/labs").rglob("README.md")})
 
 
 def name_of(path):
