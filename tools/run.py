@@ -25,9 +25,9 @@ import time
 
 import machine
 
-PROMPT = b"percpu> "
+PROMPTS = b"percpu> ", b"panic> "
 FIRST_LINE = re.compile(rb"\[ *\d+\.\d+\] cpu")
-AT_PROMPT = re.compile(rb"percpu> (\x1b\[[0-9;]*m)*$")  # nothing typed yet
+AT_PROMPT = re.compile(rb"(percpu|panic)> (\x1b\[[0-9;]*m)*$")  # nothing typed yet
 SIZE_TOLD = re.compile(rb"\x1b\[\d+;\d+R")  # by the terminal itself: nobody typed it
 CTRL_C, CTRL_C_SHOWN = b"\x03", b"^C"
 PIPE_TIMEOUT = 300
@@ -140,7 +140,8 @@ class Console:
         self.tail += data
         if CTRL_C_SHOWN in self.tail[-len(data) - 1:]:
             self.unanswered = False
-        self.prompt_seen = self.prompt_seen or PROMPT in self.tail[-len(data) - len(PROMPT):]
+        news = self.tail[-len(data) - max(map(len, PROMPTS)):]
+        self.prompt_seen = self.prompt_seen or any(prompt in news for prompt in PROMPTS)
         del self.tail[:-KEEP]
 
     def _take_input(self):
