@@ -25,6 +25,7 @@ import record
 
 KERNEL = os.path.join("build", "percpu.elf")
 SOCKET_LIMIT = 60  # seconds
+STUB_LIMIT = 60  # seconds for an answer of QEMU; gdb would give up after 2, too few on a busy machine
 
 
 def keep_console(stream, path):
@@ -49,7 +50,8 @@ def check_input():
 
 def run_gdb(kernel, socket, before=(), after=()):
     """gdb on the socket of the stub, with commands before and after it is connected; its status."""
-    commands = ["source tools/gdb/load.py", *before, f"target remote {socket}", *after]
+    commands = ["source tools/gdb/load.py", f"set remotetimeout {STUB_LIMIT}", *before,
+                f"target remote {socket}", *after]
     line = [os.environ.get("GDBTOOL", "gdb"), "-q"]
     for command in commands:
         line += ["-ex", command]
