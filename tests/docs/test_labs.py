@@ -84,6 +84,13 @@ def test_every_exercise_is_complete():
         assert not missing, f"{folder.name} lacks {sorted(missing)}"
 
 
+def test_every_start_fits_the_tree():
+    for folder in FOLDERS:
+        done = subprocess.run(["git", "apply", "--check", str(folder / "start.patch")], cwd=ROOT,
+                              capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, f"{folder.name}: {done.stderr}"
+
+
 def test_a_number_that_is_none_is_refused():
     for number in ("", "0", "99", "x", "../1"):
         done = subprocess.run(["make", "-s", "lab", f"N={number}"], cwd=ROOT, capture_output=True, text=True,
