@@ -27,10 +27,12 @@
 #include "tests/host/universe.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -405,6 +407,8 @@ static void run_shard(void)
 	__atomic_add_fetch(&sums->operations, counts.operations, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&sums->repeated, counts.repeated, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&sums->states, levels[level].nr, __ATOMIC_RELAXED);
+	printf("# shard %u of %u: %zu states\n", shard, nr_shards, levels[level].nr);
+	fflush(stdout);
 }
 
 static void shard_start(unsigned int n)
@@ -416,6 +420,7 @@ static void shard_start(unsigned int n)
 	assert_true(pid >= 0);
 	if (pid > 0)
 		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* when one fails, none goes on */
 	in_shard = true;
 	shard = n;
 	counts = (struct counts){0};
