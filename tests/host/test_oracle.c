@@ -12,7 +12,7 @@
 
 #define MAX_LIVE	 4096
 #define DEFAULT_OPS	 200000
-#define NR_STREAMS	 8
+#define NR_STREAMS	 9
 #define DEFAULT_CONTENTS 64
 
 struct live {
