@@ -215,6 +215,7 @@ GROUP_port_host := \
 # Those of percpu/ come first, what finds most in least time before the rest.
 HOST_TESTS_percpu := \
 	tests/host/test_look.c \
+	tests/host/test_where.c \
 	tests/host/test_asserts.c \
 	tests/host/test_observe.c \
 	tests/host/test_contract.c \
@@ -235,6 +236,7 @@ HOST_TESTS_percpu := \
 
 HOST_TESTS := $(HOST_TESTS_percpu) \
 	tests/host/test_acpi.c \
+	tests/host/test_acpi_off.c \
 	tests/host/test_cmdline.c \
 	tests/host/test_complete.c \
 	tests/host/test_early.c \
