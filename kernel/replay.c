@@ -20,6 +20,7 @@
 #include "kernel/replay_internal.h"
 #include "kernel/thread.h"
 #include "kernel/time.h"
+#include "kernel/trace_load.h"
 #include "mm/vmalloc.h"
 #include "percpu/inspect.h"
 
@@ -32,10 +33,8 @@ struct area {
 struct replay {
 	const struct trace_text *trace;
 	struct replay_report *report;
-	struct trace_event *events;
-	size_t nr_events;
+	struct trace_events loaded;
 	struct area *areas;
-	size_t nr_areas;
 	unsigned long live_bytes;
 	unsigned int cpus[NR_CPUS]; /* online ones, rising */
 	unsigned int nr_cpus;
@@ -136,7 +135,7 @@ static void do_free(struct replay *r, const struct trace_event *event)
 	if (!r->areas[event->area].ptr)
 		return; /* its allocation failed */
 	if (event_hook)
-		event_hook((size_t)(event - r->events), r->areas[event->area].ptr);
+		event_hook((size_t)(event - r->loaded.events), r->areas[event->area].ptr);
 	release(r, event->area, event->flags & TRACE_IRQS_OFF);
 }
 
@@ -155,7 +154,7 @@ static bool stopped(struct replay *r, size_t i)
 		return false;
 	snprintf(r->report->error, sizeof(r->report->error),
 		 "replay=%s: stopped after %zu of %zu events; what lived is freed", r->trace->name,
-		 i, r->nr_events);
+		 i, r->loaded.nr);
 	r->status = -EINTR;
 	return true;
 }
@@ -164,8 +163,8 @@ static void do_events(struct replay *r)
 {
 	size_t i;
 
-	for (i = 0; i < r->nr_events && !stopped(r, i); i++) {
-		const struct trace_event *event = &r->events[i];
+	for (i = 0; i < r->loaded.nr && !stopped(r, i); i++) {
+		const struct trace_event *event = &r->loaded.events[i];
 
 		go_to_cpu(r, r->cpus[event->cpu % r->nr_cpus]);
 		if (event->size > 0)
@@ -174,7 +173,7 @@ static void do_events(struct replay *r)
 			do_free(r, event);
 	}
 	r->report->events = i;
-	for (size_t n = 0; n < r->nr_areas; n++) {
+	for (size_t n = 0; n < r->loaded.nr_areas; n++) {
 		if (r->areas[n].ptr)
 			release(r, n, false);
 	}
@@ -218,57 +217,22 @@ static int no_memory(struct replay *r, size_t bytes)
 {
 	snprintf(r->report->error, sizeof(r->report->error),
 		 "replay=%s: no memory for its %zu events (%zu bytes): boot with more (MEM=)",
-		 r->trace->name, r->nr_events, bytes);
+		 r->trace->name, r->loaded.nr, bytes);
 	return -ENOMEM;
-}
-
-static int malformed(struct replay *r, const struct trace_error *error)
-{
-	snprintf(r->report->error, sizeof(r->report->error),
-		 "replay=%s: malformed trace, line %u: %s", r->trace->name, error->line,
-		 error->what);
-	return -EINVAL;
-}
-
-/* Room for n objects; never for none. */
-static void *array_alloc(struct replay *r, size_t n, size_t size, const char *name)
-{
-	void *array = vmalloc(max(n, (size_t)1) * size, name);
-
-	if (!array)
-		r->status = no_memory(r, n * size);
-	return array;
-}
-
-static void parse_into(struct replay *r, struct trace_id *ids)
-{
-	struct trace_error error;
-
-	if (trace_parse(r->trace->text, r->trace->size, r->events, r->nr_events, ids, &r->nr_areas,
-			&error) != 0)
-		r->status = malformed(r, &error);
 }
 
 /* Fills events and makes room for areas; false with r->status and the report's error set. */
 static bool load(struct replay *r)
 {
-	struct trace_error error;
-	struct trace_id *ids;
+	size_t bytes;
 
-	if (trace_scan(r->trace->text, r->trace->size, &r->nr_events, &error) != 0) {
-		r->status = malformed(r, &error);
+	r->status = trace_load(r->trace, &r->loaded, r->report->error, sizeof(r->report->error));
+	if (r->status != 0)
 		return false;
-	}
-	r->events = array_alloc(r, r->nr_events, sizeof(*r->events), "replay events");
-	if (!r->events)
-		return false;
-	ids = array_alloc(r, r->nr_events * TRACE_IDS_PER_EVENT, sizeof(*ids), "replay ids");
-	if (!ids)
-		return false;
-	parse_into(r, ids);
-	vfree(ids);
-	if (r->status == 0)
-		r->areas = array_alloc(r, r->nr_areas, sizeof(*r->areas), "replay areas");
+	bytes = max(r->loaded.nr_areas, (size_t)1) * sizeof(*r->areas);
+	r->areas = vmalloc(bytes, "replay areas");
+	if (!r->areas)
+		r->status = no_memory(r, bytes);
 	return r->areas != NULL;
 }
 
@@ -276,8 +240,7 @@ static void unload(struct replay *r)
 {
 	if (r->areas)
 		vfree(r->areas);
-	if (r->events)
-		vfree(r->events);
+	trace_unload(&r->loaded);
 }
 
 static void replay_thread(void *arg)
