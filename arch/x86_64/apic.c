@@ -42,6 +42,8 @@ enum {
 	COMMAND_STARTUP = 6 << 8,
 	COMMAND_PENDING = 1 << 12,
 	COMMAND_ASSERT = 1 << 14,
+	DEVICES_PRIORITY =
+		VECTOR_RESCHEDULE - 1, /* of the classes below that of other CPUs' interrupts */
 	XAPIC_ID_SHIFT = 24,
 	XAPIC_ID_MAX = 254, /* 255 is everybody */
 };
@@ -233,6 +235,16 @@ uint64_t timer_ticks(unsigned int cpu)
 }
 
 /* ---- Use ---- */
+
+void lapic_hold_devices(void)
+{
+	reg_write(REG_TASK_PRIORITY, DEVICES_PRIORITY);
+}
+
+void lapic_admit_devices(void)
+{
+	reg_write(REG_TASK_PRIORITY, 0);
+}
 
 void lapic_eoi(void)
 {

@@ -25,6 +25,13 @@ void lapic_timer_start(void);
 /* Tells the local APIC that the interrupt being handled is done. */
 void lapic_eoi(void);
 
+/*
+ * Holds interrupts of devices and the tick off this CPU, those of other CPUs not, until
+ * lapic_admit_devices. Interrupts stay on meanwhile as far as anybody asks. The caller stays on this CPU.
+ */
+void lapic_hold_devices(void);
+void lapic_admit_devices(void);
+
 /* Interrupts to the CPU with that APIC id. Any context; returns when it is on its way. */
 void lapic_send_ipi(uint32_t apic_id, unsigned int vector);
 void lapic_send_nmi(uint32_t apic_id);
