@@ -9,6 +9,11 @@
 
 struct pcpu_stats pcpu_counters;
 
+const char *pcpu_engine_name(void)
+{
+	return pcpu_engine->name;
+}
+
 void pcpu_for_each_chunk(void (*fn)(struct pcpu_chunk *chunk, void *arg), void *arg)
 {
 	struct pcpu_chunk *chunk, *next;

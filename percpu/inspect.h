@@ -23,6 +23,9 @@ struct pcpu_chunk_info {
 	bool first, reserved, immutable;
 };
 
+/* The name of the engine that keeps the books of all chunks. Any context. */
+const char *pcpu_engine_name(void);
+
 /* All chunks in the order of the monitor's `chunks`: by slot from 0 up, front to back, then the
  * reserved chunk. Fills up to max; returns how many there are. */
 size_t pcpu_inspect_chunks(struct pcpu_chunk_info *out, size_t max);
