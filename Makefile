@@ -99,6 +99,13 @@ SRCS_mm := \
 
 SRCS_kernel := \
 	kernel/bench.c \
+	kernel/bench_areas.c \
+	kernel/bench_burst.c \
+	kernel/bench_churn.c \
+	kernel/bench_growth.c \
+	kernel/bench_packing.c \
+	kernel/bench_replay.c \
+	kernel/bench_thiscpu.c \
 	kernel/break.c \
 	kernel/cmdline.c \
 	kernel/complete.c \
@@ -143,6 +150,7 @@ SRCS_kernel := \
 	kernel/test.c \
 	kernel/thread.c \
 	kernel/trace.c \
+	kernel/trace_load.c \
 	kernel/trace_store.c \
 	kernel/traces.S \
 	kernel/usage.c \
@@ -370,9 +378,13 @@ rewind: ## gdb on the recording, with steps backwards
 usb: $(ELF) ## writes the ISO to a USB stick and reads it back: make usb DEV=/dev/sdX
 	@$(PYTHON) tools/usb.py
 
-bench: $(ELF) ## benchmark tables, counted in instructions: the same on every run
-	@echo bench | SMP=1 ACCEL=tcg,thread=single QEMUEXTRA='-icount shift=0' TIMEOUT=3600 NAME=bench \
-		CMDLINE='selftest=none replay=none possible_cpus=4' $(PYTHON) tools/run.py
+bench: ## benchmarks against their goals, counted in instructions; curves in build/bench/ (NAME=churn: one)
+	@$(call in_parallel,$(ELF))
+	@NAME='$(NAME)' $(PYTHON) tools/bench.py
+
+bench-compare: ## the same of this tree and of another revision, side by side: make bench-compare BASE=rev
+	@$(call in_parallel,$(ELF))
+	@NAME='$(NAME)' BASE='$(BASE)' $(PYTHON) tools/bench.py --compare
 
 lab: ## judges exercise N=1 of docs/labs/ in this tree: solved, or not yet
 	@$(PYTHON) tools/lab.py '$(N)'
@@ -385,12 +397,12 @@ picture: ## a page that shows, event by event, what the allocator does with a tr
 picture-tools: $(PICTURE)
 	@:
 
-PARTS := runner kernel model metal gdb docs picture build spin host # of the tests, the longest first
+PARTS := runner kernel model metal gdb docs picture bench build spin host # of the tests, the longest first
 
 # Nothing is begun that lacks a tool, and on a bare machine `make setup run` waits for the set-up.
 need-tools: $(filter setup,$(MAKECMDGOALS))
 	@$(DOCTOR) $(or $(MAKECMDGOALS),all)
-$(B)/flags run usb debug gdb record rewind bench picture ubsan test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
+$(B)/flags run usb debug gdb record rewind bench bench-compare picture ubsan test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
 	$(HOST_TESTS:tests/host/%.c=$(B)/coverage/host/%): | need-tools
 
 # ---- Tests ----------------------------------------------------------------------------------------
@@ -414,6 +426,7 @@ T_runner := tests/runner/test_doctor.py 'tests/runner/test_runner.py [a-m]*' 'te
 T_build  := tests/compile/test_compile.py tests/compile/test_port.py
 T_metal  := tests/metal/test_screen.py tests/metal/test_usb.py
 T_model  := tests/model/test_model.py tests/model/test_bad_input.py
+T_bench  := tests/bench/test_bench.py
 T_spin   := tests/model_spin/test_spin.py
 T_picture := tests/picture/test_picture.py
 
@@ -435,6 +448,7 @@ test-build: ## per-CPU accesses in the disassembly, misuse that must not compile
 test-spin: ## a Spin model of the locking holds, and finds planted errors
 test-metal: ## monitor and keyboard, CD and USB stick, BIOS and UEFI
 test-model: ## the monitor against an independent model of the allocator
+test-bench: ## benchmarks are the same on every run; their tables and comparison
 test-picture: ## the page of `make picture` in a headless Chromium
 test-labs: ## each exercise: its start is refused, its solution accepted; not part of `make test`
 $(PARTS:%=test-%) test-labs: test-%:
@@ -461,6 +475,7 @@ NEEDS_docs   := $(ELF)
 NEEDS_build  := $(ELF)
 NEEDS_metal  := $(ELF)
 NEEDS_model  := $(ELF)
+NEEDS_bench  := $(ELF)
 NEEDS_spin   := $(ELF)
 NEEDS_picture := picture-tools
 
@@ -581,6 +596,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: lab test-labs link-groups host-programs all setup doctor need-tools run usb debug gdb record rewind bench picture picture-tools ubsan coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
+.PHONY: lab test-labs link-groups host-programs all setup doctor need-tools run usb debug gdb record rewind bench bench-compare picture picture-tools ubsan coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d

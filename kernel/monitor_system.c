@@ -178,7 +178,7 @@ static bool run_bench(unsigned int argc, char **argv)
 	if (bench_run(argc == 2 ? argv[1] : NULL, monitor_print, &error))
 		return true;
 	if (error)
-		return monitor_error("bench: %s: boot with more memory", error);
+		return monitor_error("bench: %s", error);
 	return unknown_bench(argv[1]);
 }
 
