@@ -27,6 +27,7 @@ bool host_is_set_up;
 bool host_quiet = true;
 bool host_reclaim_pending;
 unsigned long host_warnings;
+uintptr_t host_warning_caller;
 char host_warning[512], host_info[512];
 uint64_t host_time_ms = 1000;
 
@@ -89,6 +90,7 @@ void port_warn(uintptr_t caller, const char *fmt, ...)
 	assert_may_print("port_warn");
 	pthread_mutex_lock(&report_mutex);
 	host_warnings++;
+	host_warning_caller = caller;
 	va_start(args, fmt);
 	vsnprintf(host_warning, sizeof(host_warning), fmt, args);
 	va_end(args);
@@ -332,4 +334,5 @@ void host_boot(const struct host_config *config)
 	host_power_on(config);
 	host_first_chunk(config);
 	host_heap_set(!config->no_heap);
+	host_watch_counters(true);
 }

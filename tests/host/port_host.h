@@ -92,6 +92,9 @@ struct host_lock_stats {
 	unsigned long locks, mutex_locks; /* acquisitions */
 };
 extern struct host_lock_stats host_lock_stats;
+/* Whether the process ends when a counter of pcpu_stats has changed while nobody held the spinlock;
+ * host_boot turns it on. Off, a test may change them by hand. */
+void host_watch_counters(bool on);
 /* Called after every release of the spinlock, with no lock taken by the caller's own action; not
  * called from within itself. NULL: none. */
 extern void (*host_after_unlock)(void);
@@ -126,11 +129,12 @@ void host_worker_start(unsigned int cpu);
 void host_worker_stop(void);
 
 /* ---- Report ---- */
-extern unsigned long host_warnings; /* lines of port_warn */
-extern char host_warning[512];	    /* the last of them */
-extern char host_info[512];	    /* the last line of port_info */
-extern uint64_t host_time_ms;	    /* what port_time_ms says */
-extern bool host_quiet;		    /* port_warn and port_info do not print */
+extern unsigned long host_warnings;   /* lines of port_warn */
+extern char host_warning[512];	      /* the last of them */
+extern uintptr_t host_warning_caller; /* … and its caller */
+extern char host_info[512];	      /* the last line of port_info */
+extern uint64_t host_time_ms;	      /* what port_time_ms says */
+extern bool host_quiet;		      /* port_warn and port_info do not print */
 /* Ends the process at once: no exit handlers, no leak check, but coverage counters are kept. */
 void host_leave(int status) __noreturn;
 /* Called first by host_leave, which every failed check ends in; NULL: nothing. */

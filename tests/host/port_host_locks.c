@@ -3,6 +3,7 @@
  * The host port: the two locks, interrupts, failure injection, and the public calls with a look at
  * the locks afterwards. Any use out of order ends the process.
  */
+#include "percpu/percpu_internal.h"
 #include "tests/host/port_host_internal.h"
 
 #include <pthread.h>
@@ -79,6 +80,22 @@ bool port_may_sleep(void)
 
 /* ---- Spinlock ---- */
 
+static bool counters_watched;
+static struct pcpu_stats counters_seen; /* when the spinlock was last released */
+
+void host_watch_counters(bool on)
+{
+	counters_seen = pcpu_counters;
+	counters_watched = on;
+}
+
+/* With the spinlock just taken: what has changed since it was released, changed without it. */
+static void check_counters(void)
+{
+	if (counters_watched && memcmp(&counters_seen, &pcpu_counters, sizeof(counters_seen)) != 0)
+		host_die("a counter was changed without the spinlock");
+}
+
 irqflags_t port_lock(void)
 {
 	irqflags_t flags = irqs_off ? 0 : RFLAGS_IF;
@@ -90,6 +107,7 @@ irqflags_t port_lock(void)
 	pthread_mutex_lock(&spinlock);
 	holds_lock = true;
 	host_lock_stats.locks++;
+	check_counters();
 	return flags;
 }
 
@@ -100,6 +118,7 @@ void port_unlock(irqflags_t flags)
 	if (flags != 0 && flags != RFLAGS_IF)
 		host_die("the spinlock is released with flags %#lx that port_lock did not return",
 			 flags);
+	counters_seen = pcpu_counters;
 	holds_lock = false;
 	pthread_mutex_unlock(&spinlock);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);

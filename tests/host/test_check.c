@@ -224,6 +224,7 @@ static unsigned int finds(const void *arg)
 	struct pcpu_check_result result;
 
 	boot_with_areas();
+	host_watch_counters(false);
 	damage->fn(pcpu_first_chunk);
 	if (!pcpu_check(&result) && strstr(result.error, damage->text))
 		return 1;

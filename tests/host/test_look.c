@@ -207,6 +207,7 @@ HOST_TEST(looking_is_done_under_the_locks)
 	unsigned long allocs, peak;
 
 	host_boot(&page);
+	host_watch_counters(false);
 	allocs = pcpu_counters.allocs;
 	host_after_unlock = count_on;
 	pcpu_stats_get(&stats);
@@ -359,6 +360,7 @@ HOST_TEST(the_checker_sees_wrong_totals)
 	struct pcpu_chunk *chunk;
 
 	host_boot(&page);
+	host_watch_counters(false);
 	must_alloc(20000, 8);
 	must_alloc(UNIT, 8);
 	BREAK(pcpu_counters.live_areas, 1, "live_areas: 1, should be 2");

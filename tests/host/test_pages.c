@@ -185,6 +185,7 @@ HOST_TEST(U21_the_checker_recomputes_the_counters)
 	};
 
 	host_boot(&two_cpus_page);
+	host_watch_counters(false);
 	must_alloc(30000, 8);
 	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
 		++*levels[i];
