@@ -231,6 +231,8 @@ HOST_TESTS_percpu := \
 	tests/host/test_pages.c \
 	tests/host/test_check.c \
 	tests/host/test_guard.c \
+	tests/host/test_quarantine.c \
+	tests/host/test_report.c \
 	tests/host/test_traps.c \
 	tests/host/test_port_kernel.c \
 	tests/host/test_setup_kernel.c \

@@ -3,8 +3,9 @@
 /* flags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
 /*
  * Real concurrency: threads that are CPUs allocate, use and free areas, half of them areas that
- * another CPU allocated, some in signal handlers that play interrupts, beside a reclaim worker. Built with
- * ASan and UBSan, and once more with TSan. HOST_OPS: operations over all threads.
+ * another CPU allocated, some in signal handlers that play interrupts, beside a reclaim worker; with
+ * and without percpu_debug. Built with ASan and UBSan, and once more with TSan. HOST_OPS: operations
+ * over all threads.
  */
 #define _GNU_SOURCE /* usleep */
 #include "tests/host/host_look.h"
@@ -175,30 +176,39 @@ static void *observer_main(void *arg)
 	return NULL;
 }
 
-static void stress(const struct host_config *config)
+/* One thread for each CPU but the first. */
+static void run_on_cpus(void *(*fn)(void *cpu))
 {
-	pthread_t threads[NR_THREADS], observer;
-	unsigned int cpu;
-	unsigned long sum = 0;
-	bool stop = false;
+	pthread_t threads[NR_THREADS];
 
-	operations = host_env("HOST_OPS", 200000) / NR_THREADS / 4;
-	signal(SIGUSR1, on_signal);
-	host_boot(config);
-	host_worker_start(0);
-	CHECK_EQ(pthread_create(&observer, NULL, observer_main, &stop), 0);
 	for (size_t i = 0; i < NR_THREADS; i++)
-		CHECK_EQ(pthread_create(&threads[i], NULL, cpu_main,
-					(void *)(uintptr_t)&cpu_ids[i + 1]),
+		CHECK_EQ(pthread_create(&threads[i], NULL, fn, (void *)(uintptr_t)&cpu_ids[i + 1]),
 			 0);
 	for (size_t i = 0; i < NR_THREADS; i++)
 		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+}
+
+static void stress(const struct host_config *config, bool guarded)
+{
+	unsigned int cpu;
+	unsigned long sum = 0;
+	pthread_t observer;
+	bool stop = false;
+
+	operations = host_env("HOST_OPS", 200000) / NR_THREADS / (guarded ? 16 : 4);
+	signal(SIGUSR1, on_signal);
+	host_boot(config);
+	if (guarded)
+		CHECK(pcpu_debug_enable());
+	host_worker_start(0);
+	CHECK_EQ(pthread_create(&observer, NULL, observer_main, &stop), 0);
+	run_on_cpus(cpu_main);
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	CHECK_EQ(pthread_join(observer, NULL), 0);
 	host_worker_stop();
 	for (size_t i = 0; i < MAILBOX; i++)
 		discard(&mailbox[i]);
-	host_run_reclaim();
+	pcpu_sync();
 	for_each_possible_cpu (cpu)
 		sum += per_cpu(static_hits, cpu);
 	CHECK_EQ(sum, operations * NR_THREADS);
@@ -210,8 +220,11 @@ static void stress(const struct host_config *config)
 
 HOST_TEST(stress_embed)
 {
-	stress(&(struct host_config){
-		.cpus = cpu_ids, .nr_cpus = NR_THREADS + 1, .reserved = 8192, .dyn_size = 20480});
+	stress(&(struct host_config){.cpus = cpu_ids,
+				     .nr_cpus = NR_THREADS + 1,
+				     .reserved = 8192,
+				     .dyn_size = 20480},
+	       false);
 }
 
 HOST_TEST(stress_page)
@@ -220,7 +233,39 @@ HOST_TEST(stress_page)
 				     .units = (const unsigned int[]){4, 2, 0, 1, 3},
 				     .nr_cpus = NR_THREADS + 1,
 				     .style = HOST_PAGE,
-				     .reserved = 8192});
+				     .reserved = 8192},
+	       false);
+}
+
+HOST_TEST(stress_with_guards)
+{
+	stress(&(struct host_config){.cpus = cpu_ids,
+				     .nr_cpus = NR_THREADS + 1,
+				     .style = HOST_PAGE,
+				     .reserved = 8192},
+	       true);
+}
+
+#define NR_BAD 200 /* requests of each kind on each CPU */
+
+static void *bad_main(void *arg)
+{
+	host_become_cpu(*(const unsigned int *)arg);
+	for (unsigned int i = 0; i < NR_BAD; i++) {
+		CHECK(host_alloc(0, 8) == NULL);
+		host_free((void __percpu *)(uintptr_t)__per_cpu_start);
+	}
+	return NULL;
+}
+
+/* Bad callers on all CPUs at once: each request is counted, ten lines are printed. */
+HOST_TEST(O22_every_cpu_calls_badly)
+{
+	host_boot(&(struct host_config){.cpus = cpu_ids, .nr_cpus = NR_THREADS + 1});
+	run_on_cpus(bad_main);
+	CHECK_EQ(look_stats().bad_allocs, NR_THREADS * NR_BAD);
+	CHECK_EQ(look_stats().bad_frees, NR_THREADS * NR_BAD);
+	CHECK_EQ(host_warnings, 10);
 }
 
 int main(void)
@@ -228,6 +273,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stress_embed),
 		cmocka_unit_test(stress_page),
+		cmocka_unit_test(stress_with_guards),
+		cmocka_unit_test(O22_every_cpu_calls_badly),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
