@@ -10,7 +10,7 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/boot")]
 import deaths  # noqa: E402  pylint: disable=wrong-import-position
 import taptest  # noqa: E402  pylint: disable=wrong-import-position
 
-ROW = re.compile(r"^\| ([UO]\d+) \|(.*)\|(.*)\|(.*)\|$", re.M)
+ROW = re.compile(r"^\| ([UOX]\d+) \|(.*)\|(.*)\|(.*)\|$", re.M)
 NAME = re.compile(r"`([\w-]+)`")
 
 
