@@ -171,6 +171,18 @@ static void depopulate_without_mutex(void)
 	pcpu_depopulate_all(pcpu_first_chunk);
 }
 
+/* Even if there is nothing to take away. */
+static void depopulate_nothing_without_mutex(void)
+{
+	struct pcpu_chunk *empty;
+
+	port_mutex_lock();
+	empty = pcpu_chunk_create();
+	port_mutex_unlock();
+	CHECK(empty != NULL);
+	pcpu_depopulate_all(empty);
+}
+
 static void depopulate_under_spinlock(void)
 {
 	port_mutex_lock();
@@ -197,6 +209,8 @@ HOST_TEST(the_mutex_is_asserted)
 		{"pages change with mutex held and spinlock held", populate_under_spinlock},
 		{"pages change with mutex free and spinlock free", depopulate_without_mutex},
 		{"pages change with mutex held and spinlock held", depopulate_under_spinlock},
+		{"pages change with mutex free and spinlock free",
+		 depopulate_nothing_without_mutex},
 		{"pcpu_chunks_unlink_surplus: pcpu_alloc_mutex is not held",
 		 unlink_with_the_spinlock_only},
 	};

@@ -264,6 +264,23 @@ HOST_TEST(the_first_of_several_findings_is_told)
 	CHECK_EQ(host_in_fork(finds_damage_in_two_maps, NULL), 1);
 }
 
+HOST_TEST(damage_around_areas_is_told_last)
+{
+	struct pcpu_check_result result;
+	char __percpu *ptr;
+
+	host_boot(&machine);
+	CHECK(pcpu_debug_enable());
+	ptr = must_alloc(10, 2);
+	*per_cpu_ptr(ptr + 10, 1) = 0;
+	CHECK(!pcpu_check(&result));
+	CHECK_TEXT(result.error, "write past an area");
+	host_watch_counters(false);
+	pcpu_counters.live_areas++;
+	CHECK(!pcpu_check(&result));
+	CHECK_TEXT(result.error, "live_areas: 2, should be 1");
+}
+
 /* ---- Before set-up, and corners ---- */
 
 HOST_TEST(U24_queries_before_the_first_chunk_have_answers)
@@ -412,6 +429,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(O20_each_damage_is_found_and_named),
 		cmocka_unit_test(the_first_of_several_findings_is_told),
+		cmocka_unit_test(damage_around_areas_is_told_last),
 		cmocka_unit_test(U24_queries_before_the_first_chunk_have_answers),
 		cmocka_unit_test(slivers_before_the_first_area_are_not_areas),
 		cmocka_unit_test(a_live_area_is_described),

@@ -309,6 +309,8 @@ HOST_TEST(the_checker_sees_every_number_that_is_wrong)
 	BREAK(space->map[1], 1, "two free entries stand side by side");
 	BREAK(space->map[3], 1, "two free entries stand side by side");
 	BREAK(space->map[1], -5001, "the entries do not add up to the span");
+	/* An area that ends far outside: its pages are not looked at. */
+	BREAK(space->map[1], -(1 << 24), "the entries do not add up to the span");
 	BREAK(space->free_size, space->free_size + 1, "free_size is not the sum");
 	BREAK(space->free_size, space->free_size - 1, "free_size is not the sum");
 	BREAK(space->hint, space->map[4] - 1, "the hint is below the longest free run");

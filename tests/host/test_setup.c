@@ -219,6 +219,21 @@ HOST_TEST(U6_O9_O12_wrong_arguments_panic)
 	}
 }
 
+/* Before the pages are counted there are none. */
+HOST_TEST(the_panic_tells_the_whole_layout)
+{
+	static const struct arguments inside_a_page = {.static_size = STATIC_SIZE,
+						       .reserved_size = 100,
+						       .unit_size = UNIT,
+						       .dyn_size = -1,
+						       .with_base = true,
+						       .base_offset = 64};
+
+	host_expect_death(set_up, &inside_a_page, HOST_EXIT_PANIC,
+			  "base_addr: not page-aligned: give the start of a page",
+			  "(static 5000, reserved 100, dyn -1, unit 65536, pages 0, base 0x");
+}
+
 /* ---- Right arguments ---- */
 
 static struct pcpu_chunk_info chunk_info(size_t index, size_t want_chunks)
@@ -392,6 +407,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(U6_O9_O12_wrong_arguments_panic),
+		cmocka_unit_test(the_panic_tells_the_whole_layout),
 		cmocka_unit_test(automatic_sizes),
 		cmocka_unit_test(more_pages_than_a_unit_has),
 		cmocka_unit_test(the_largest_unit),
