@@ -21,14 +21,6 @@ static const struct bench {
 	{"packing", bench_packing},
 };
 
-uint64_t bench_random(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
 void bench_quiet_begin(void)
 {
 	pcpu_sync();

@@ -11,6 +11,14 @@
 static const struct bench_request request_8 = {8, 8}, request_64 = {64, 8};
 const struct bench_mix bench_mix_8 = {&request_8, 1}, bench_mix_64 = {&request_64, 1};
 
+uint64_t bench_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
 static struct bench_request choose_request(struct bench_areas *areas)
 {
 	if (areas->mix->count == 1)

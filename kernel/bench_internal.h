@@ -23,9 +23,6 @@ const char *bench_cpus(bench_print print);
 
 extern const char bench_no_memory[];
 
-/* Numbers that are the same on every run: Marsaglia's xorshift with 64 bits of state, not 0. */
-uint64_t bench_random(uint64_t *state);
-
 /*
  * Around what is counted. begin: no reclaim is pending, then devices and the tick are held off this CPU. end:
  * waits for the reclaim that was asked for meanwhile, lets them in again, and returns what that reclaim
@@ -52,6 +49,9 @@ const char *bench_each_trace(const char *(*fn)(const char *name, const struct tr
 			     bench_print print);
 
 /* ---- Areas (bench_areas.c) ---- */
+
+/* Numbers that are the same on every run: Marsaglia's xorshift with 64 bits of state, not 0. */
+uint64_t bench_random(uint64_t *state);
 
 struct bench_request {
 	uint16_t size, align;

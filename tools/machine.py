@@ -149,7 +149,7 @@ def qemu_line(options, iso, report, gdb_fd=None):
     return line + options.extra
 
 
-def _die_with_parent():
+def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -188,7 +188,7 @@ class Machine:
         fds = [listener.fileno()] if listener else []
         self.process = subprocess.Popen(
             qemu_line(self.options, iso, self.report, *fds), stdin=subprocess.PIPE, bufsize=0,
-            stdout=subprocess.PIPE, start_new_session=True, preexec_fn=_die_with_parent,
+            stdout=subprocess.PIPE, start_new_session=True, preexec_fn=die_with_parent,
             pass_fds=fds)
         if listener:
             listener.close()
