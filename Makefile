@@ -281,8 +281,8 @@ SRCS_lab := $(wildcard kernel/lab.c) $(if $(LAB),$(wildcard docs/labs/$(LAB)-*/t
 
 SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRCS_tests) \
 	$(SRCS_lab) $(SRCS_coverage)
-C_FILES = $(filter %.c,$(SRCS)) $(HOST_TESTS) $(wildcard tests/fuzz/*.c tests/port_minimal/*.c tools/picture/*.c */*.h */*/*.h \
-	tests/port_minimal/*/*.h)
+C_FILES = $(filter %.c,$(SRCS)) $(HOST_TESTS) $(wildcard tests/fuzz/*.c tests/port_minimal/*.c tools/picture/*.c tools/linux_peer/*.c */*.h */*/*.h \
+	tests/port_minimal/*/*.h tools/linux_peer/*/*/*.h tools/linux_peer/*/*/*/*.h)
 OBJS := $(SRCS:%=$(B)/obj/%.o) $(B)/font.o
 
 # ---- The kernel -----------------------------------------------------------------------------------
@@ -388,6 +388,10 @@ bench-compare: ## the same of this tree and of another revision, side by side: m
 	@$(call in_parallel,$(ELF))
 	@NAME='$(NAME)' BASE='$(BASE)' $(PYTHON) tools/bench.py --compare
 
+bench-linux: ## beside Linux: Debian's kernel runs the same loops in the same QEMU; both columns, ratio, goals
+	@$(call in_parallel,$(ELF))
+	@$(PYTHON) tools/bench_linux.py
+
 lab: ## judges exercise N=1 of docs/labs/ in this tree: solved, or not yet
 	@$(PYTHON) tools/lab.py '$(N)'
 
@@ -404,7 +408,7 @@ PARTS := runner kernel model metal gdb docs picture bench build spin host # of t
 # Nothing is begun that lacks a tool, and on a bare machine `make setup run` waits for the set-up.
 need-tools: $(filter setup,$(MAKECMDGOALS))
 	@$(DOCTOR) $(or $(MAKECMDGOALS),all)
-$(B)/flags run usb debug gdb record rewind bench bench-compare picture ubsan test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
+$(B)/flags run usb debug gdb record rewind bench bench-compare bench-linux picture ubsan test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
 	$(HOST_TESTS:tests/host/%.c=$(B)/coverage/host/%): | need-tools
 
 # ---- Tests ----------------------------------------------------------------------------------------
@@ -428,7 +432,7 @@ T_runner := tests/runner/test_doctor.py 'tests/runner/test_runner.py [a-m]*' 'te
 T_build  := tests/compile/test_compile.py tests/compile/test_port.py
 T_metal  := tests/metal/test_screen.py tests/metal/test_usb.py
 T_model  := tests/model/test_model.py tests/model/test_bad_input.py
-T_bench  := tests/bench/test_bench.py
+T_bench  := tests/bench/test_bench.py tests/bench/test_bench_linux.py
 T_spin   := tests/model_spin/test_spin.py
 T_picture := tests/picture/test_picture.py
 
@@ -598,6 +602,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: lab test-labs link-groups host-programs all setup doctor need-tools run usb debug gdb record rewind bench bench-compare picture picture-tools ubsan coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
+.PHONY: lab test-labs link-groups host-programs all setup doctor need-tools run usb debug gdb record rewind bench bench-compare bench-linux picture picture-tools ubsan coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d
