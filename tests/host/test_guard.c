@@ -351,6 +351,13 @@ HOST_TEST(every_heap_failure_is_undone)
 	CHECK_EQ(look_stats().live_areas, 0);
 }
 
+HOST_TEST(guards_are_announced_with_their_sizes)
+{
+	boot_with_guards();
+	CHECK(strcmp(host_info, "percpu_debug: red zones of 16 bytes or more around areas, up to "
+				"65536 bytes of freed ones in quarantine") == 0);
+}
+
 HOST_TEST(guards_come_before_areas_or_not_at_all)
 {
 	host_boot(&machine);
@@ -375,6 +382,7 @@ int main(void)
 		cmocka_unit_test(random_work_finds_nothing),
 		cmocka_unit_test(the_checker_sees_damage_before_the_free),
 		cmocka_unit_test(every_heap_failure_is_undone),
+		cmocka_unit_test(guards_are_announced_with_their_sizes),
 		cmocka_unit_test(guards_come_before_areas_or_not_at_all),
 	};
 
