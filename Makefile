@@ -24,7 +24,10 @@ ISO := $(B)/percpu.iso
 # Checks of locks (holder, order, context) and of freed memory are part of the ordinary build.
 LOCK_CHECKS ?= 1
 
-CPPFLAGS := -I. -DCONFIG_LOCK_CHECKS=$(LOCK_CHECKS)
+# How long interrupts stay off is told by a variant: make IRQOFF=1 B=build/irqoff.
+IRQOFF ?= 0
+
+CPPFLAGS := -I. -DCONFIG_LOCK_CHECKS=$(LOCK_CHECKS) -DCONFIG_IRQOFF=$(IRQOFF)
 CFLAGS   := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes \
 	-ffreestanding -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 	-fno-stack-protector -fno-omit-frame-pointer -fcf-protection=none \
@@ -75,6 +78,7 @@ SRCS_arch := \
 	arch/x86_64/exit.c \
 	arch/x86_64/fault.c \
 	arch/x86_64/ioapic.c \
+	arch/x86_64/irqoff.c \
 	arch/x86_64/keyboard.c \
 	arch/x86_64/keymap.c \
 	arch/x86_64/paging.c \
@@ -102,7 +106,9 @@ SRCS_kernel := \
 	kernel/bench_areas.c \
 	kernel/bench_burst.c \
 	kernel/bench_churn.c \
+	kernel/bench_cpus.c \
 	kernel/bench_growth.c \
+	kernel/bench_irqoff.c \
 	kernel/bench_packing.c \
 	kernel/bench_replay.c \
 	kernel/bench_thiscpu.c \
@@ -381,8 +387,8 @@ usb: $(ELF) ## writes the ISO to a USB stick and reads it back: make usb DEV=/de
 	@$(PYTHON) tools/usb.py
 
 bench: ## benchmarks against their goals, counted in instructions; curves in build/bench/ (NAME=churn: one)
-	@$(call in_parallel,$(ELF))
-	@NAME='$(NAME)' $(PYTHON) tools/bench.py
+	@$(call in_parallel,$(ELF) $(if $(filter-out irqoff,$(NAME)),,irqoff))
+	@NAME='$(NAME)' BENCH_SMP='$(if $(filter file,$(origin SMP)),,$(SMP))' $(PYTHON) tools/bench.py
 
 bench-compare: ## the same of this tree and of another revision, side by side: make bench-compare BASE=rev
 	@$(call in_parallel,$(ELF))
@@ -408,7 +414,7 @@ PARTS := runner kernel model metal gdb docs picture bench build spin host # of t
 # Nothing is begun that lacks a tool, and on a bare machine `make setup run` waits for the set-up.
 need-tools: $(filter setup,$(MAKECMDGOALS))
 	@$(DOCTOR) $(or $(MAKECMDGOALS),all)
-$(B)/flags run usb debug gdb record rewind bench bench-compare bench-linux picture ubsan test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
+$(B)/flags run usb debug gdb record rewind bench bench-compare bench-linux picture ubsan irqoff test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
 	$(HOST_TESTS:tests/host/%.c=$(B)/coverage/host/%): | need-tools
 
 # ---- Tests ----------------------------------------------------------------------------------------
@@ -437,6 +443,9 @@ T_spin   := tests/model_spin/test_spin.py
 T_picture := tests/picture/test_picture.py
 
 export KERNEL_CC := $(CC) $(CPPFLAGS) $(CFLAGS)
+
+irqoff: ## the kernel that knows how long interrupts stay off, in build/irqoff/
+	$(Q)$(call in_parallel,B=build/irqoff IRQOFF=1 build/irqoff/percpu.elf)
 
 ubsan: ## the kernel with traps on undefined behaviour, in build/ubsan/
 	$(Q)$(call in_parallel,B=build/ubsan SANITIZE=1 build/ubsan/percpu.elf)
@@ -602,6 +611,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: lab test-labs link-groups host-programs all setup doctor need-tools run usb debug gdb record rewind bench bench-compare bench-linux picture picture-tools ubsan coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
+.PHONY: lab test-labs link-groups host-programs all setup doctor need-tools run usb debug gdb record rewind bench bench-compare bench-linux picture picture-tools ubsan irqoff coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d

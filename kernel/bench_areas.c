@@ -40,30 +40,40 @@ static void free_down_to(struct bench_areas *areas, size_t live)
 		free_percpu(areas->ptrs[--areas->live]);
 }
 
-static void fill(struct bench_areas *areas, size_t live)
+void bench_areas_fill(struct bench_areas *areas)
 {
-	for (areas->live = 0; areas->live < live; areas->live++) {
+	for (areas->live = 0; areas->live < areas->room; areas->live++) {
 		struct bench_request request = choose_request(areas);
 
 		areas->ptrs[areas->live] = __alloc_percpu(request.size, request.align);
 		if (areas->ptrs[areas->live])
 			continue;
 		free_down_to(areas, areas->live - areas->live / SPARE_SHARE);
-		return;
+		break;
 	}
+	if (areas->live > 0)
+		choose_swaps(areas);
+}
+
+bool bench_areas_prepare(struct bench_areas *areas, const struct bench_mix *mix, size_t live,
+			 size_t nr_swaps)
+{
+	*areas = (struct bench_areas){.mix = mix, .room = live, .nr_swaps = nr_swaps, .random = 1};
+	areas->ptrs = vmalloc(live * sizeof(*areas->ptrs), "bench pointers");
+	areas->swaps = vmalloc(nr_swaps * sizeof(*areas->swaps), "bench swaps");
+	if (areas->ptrs && areas->swaps)
+		return true;
+	bench_areas_free(areas);
+	return false;
 }
 
 bool bench_areas_make(struct bench_areas *areas, const struct bench_mix *mix, size_t live,
 		      size_t nr_swaps)
 {
-	*areas = (struct bench_areas){.mix = mix, .nr_swaps = nr_swaps, .random = 1};
-	areas->ptrs = vmalloc(live * sizeof(*areas->ptrs), "bench pointers");
-	areas->swaps = vmalloc(nr_swaps * sizeof(*areas->swaps), "bench swaps");
-	if (areas->ptrs && areas->swaps)
-		fill(areas, live);
-	if (areas->live > 0)
-		choose_swaps(areas);
-	else
+	if (!bench_areas_prepare(areas, mix, live, nr_swaps))
+		return false;
+	bench_areas_fill(areas);
+	if (areas->live == 0)
 		bench_areas_free(areas);
 	return areas->live > 0;
 }
@@ -84,9 +94,14 @@ size_t bench_areas_churn(struct bench_areas *areas)
 	return done;
 }
 
-void bench_areas_free(struct bench_areas *areas)
+void bench_areas_empty(struct bench_areas *areas)
 {
 	free_down_to(areas, 0);
+}
+
+void bench_areas_free(struct bench_areas *areas)
+{
+	bench_areas_empty(areas);
 	if (areas->ptrs)
 		vfree(areas->ptrs);
 	if (areas->swaps)

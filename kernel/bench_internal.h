@@ -67,7 +67,7 @@ struct bench_mix {
 struct bench_areas {
 	const struct bench_mix *mix;
 	void __percpu **ptrs;
-	size_t live;
+	size_t room, live;
 	struct bench_swap *swaps;
 	size_t nr_swaps;
 	uint64_t random;
@@ -80,15 +80,20 @@ struct bench_swap {
 };
 
 /*
- * Allocates up to `live` areas of the mix and chooses nr_swaps pairs. Fewer areas than asked for when memory
- * runs out: then some of them are given back, so that there is room to move. False, and nothing kept, if
- * there is no room for the pointers or for any area.
+ * Makes room for `live` areas of the mix and nr_swaps pairs, then fills it: fewer areas than asked for when
+ * memory runs out, and then some of them are given back, so that there is room to move. False, and
+ * nothing kept, if there is no room for the pointers or for any area.
  */
 bool bench_areas_make(struct bench_areas *areas, const struct bench_mix *mix, size_t live,
 		      size_t nr_swaps);
+/* Its two halves. After prepare has returned true, fill may be called once; it sets live, maybe to 0. */
+bool bench_areas_prepare(struct bench_areas *areas, const struct bench_mix *mix, size_t live,
+			 size_t nr_swaps);
+void bench_areas_fill(struct bench_areas *areas);
 /* Frees one area and allocates another, nr_swaps times; the number that succeeded before one failed. */
 size_t bench_areas_churn(struct bench_areas *areas);
-/* Frees all. */
+/* Frees all areas; all areas and the room. */
+void bench_areas_empty(struct bench_areas *areas);
 void bench_areas_free(struct bench_areas *areas);
 
 /* The mixes of one size: 8 bytes, 64 bytes. */

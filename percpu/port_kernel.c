@@ -29,6 +29,7 @@
 
 DEFINE_MUTEX(alloc_mutex, "pcpu_alloc_mutex");
 static struct spinlock area_lock = SPINLOCK_INIT("pcpu_lock", LOCK_CLASS_PERCPU);
+static unsigned long mutex_taken; /* alloc_mutex */
 static bool heap_is_up;
 static size_t heap_bytes; /* charged to the heap on the allocator's behalf; alloc_mutex */
 
@@ -192,9 +193,15 @@ size_t port_kernel_heap_bytes(void)
 	return READ_ONCE(heap_bytes);
 }
 
+struct port_lock_counts port_kernel_lock_counts(void)
+{
+	return (struct port_lock_counts){READ_ONCE(area_lock.nr_taken), READ_ONCE(mutex_taken)};
+}
+
 void port_mutex_lock(void)
 {
 	mutex_lock(&alloc_mutex);
+	WRITE_ONCE(mutex_taken, mutex_taken + 1);
 }
 
 void port_mutex_unlock(void)

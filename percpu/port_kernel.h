@@ -13,6 +13,12 @@ void percpu_init(void);
 /* From now on the allocator may use the heap. After kmalloc_init and vmalloc_init. */
 void port_kernel_heap_ready(void);
 
+/* How often the allocator's locks were taken since boot; for benchmarks. Any context. */
+struct port_lock_counts {
+	unsigned long spinlock, mutex;
+};
+struct port_lock_counts port_kernel_lock_counts(void);
+
 /* ---- For tests ---- */
 /* Heap bytes, as kmalloc_bytes counts them, that the allocator's books and ranges take now. */
 size_t port_kernel_heap_bytes(void);

@@ -13,6 +13,7 @@ and the revision.
 """
 import concurrent.futures
 import datetime
+import itertools
 import os
 import subprocess
 import sys
@@ -23,20 +24,33 @@ import bench_plot
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FOLDER = os.path.join("build", "bench")
 LIMIT = 3600  # seconds for one boot
-COUNTED = ["burst", "churn", "mixed", "replay", "thiscpu", "growth", "packing"]
-KNOWN = COUNTED
+COUNTED = ["burst", "churn", "mixed", "replay", "thiscpu", "growth", "packing", "irqoff"]
+TIMED = ["cpus"]
+KNOWN = COUNTED + TIMED
+KERNEL = os.path.join("build", "percpu.elf")
+IRQOFF_KERNEL = os.path.join("build", "irqoff", "percpu.elf")
+CPUS = 8  # of a timed boot, if SMP does not say
 
 
 class Failure(Exception):
     """A benchmark that gave no figures, with the reason."""
 
 
+def variables(kind):
+    """What `make run` would be given."""
+    own = os.environ
+    words = "selftest=none replay=none " + own.get("CMDLINE", "")
+    if kind in TIMED:
+        return {"SMP": own.get("BENCH_SMP") or str(CPUS), "CMDLINE": words,
+                "QEMUEXTRA": "-cpu qemu64 " + own.get("QEMUEXTRA", "")}
+    return {"SMP": "1", "ACCEL": "tcg,thread=single", "CMDLINE": "possible_cpus=4 " + words,
+            "QEMUEXTRA": "-cpu qemu64 -icount shift=0 -nodefaults " + own.get("QEMUEXTRA", "")}
+
+
 def boot(kind, kernel):
     """The lines of one benchmark, from a boot of that kernel."""
     env = dict(os.environ, KERNEL=os.path.abspath(kernel), NAME="bench-" + kind, TIMEOUT=str(LIMIT),
-               SMP="1", ACCEL="tcg,thread=single",
-               QEMUEXTRA="-cpu qemu64 -icount shift=0 -nodefaults " + os.environ.get("QEMUEXTRA", ""),
-               CMDLINE="selftest=none replay=none possible_cpus=4 " + os.environ.get("CMDLINE", ""))
+               **variables(kind))
     done = subprocess.run([sys.executable, os.path.join(ROOT, "tools", "run.py")], env=env,
                           input=f"bench {kind}\n", capture_output=True, text=True, errors="replace",
                           check=False)
@@ -55,10 +69,10 @@ def kinds_asked():
 
 
 def run(kinds, kernel):
-    """The lines of some benchmarks, kind by kind. As many boots side by side as there are processors: what is
-    counted does not depend on time."""
+    """The lines of some counted benchmarks, kind by kind. As many boots side by side as there are processors:
+    what is counted does not depend on time."""
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(lambda kind: boot(kind, kernel), kinds)
+        yield from pool.map(lambda kind: boot(kind, IRQOFF_KERNEL if kind == "irqoff" else kernel), kinds)
 
 
 def revision():
@@ -80,13 +94,17 @@ def keep(lines):
 
 
 def measure():
-    lines = []
-    for got in run(kinds_asked(), os.path.join("build", "percpu.elf")):
+    kinds, lines = kinds_asked(), []
+    for got in itertools.chain(run([kind for kind in kinds if kind in COUNTED], KERNEL),
+                               (boot(kind, KERNEL) for kind in kinds if kind in TIMED)):
         print("\n".join(line.text for line in got), flush=True)
         lines += got
     keep(lines)
     rows, met, goals = bench_lines.table(lines)
     print("", *rows, "", sep="\n")
+    if "cpus" in kinds:
+        print(f"cpus was timed on {os.cpu_count()} processors of the host, "
+              f"with {os.getloadavg()[0]:.1f} processes busy there")
     for path in bench_plot.draw(lines, FOLDER):
         print(f"curves: {path}")
     print(f"{met} of {goals} goals met")
@@ -114,8 +132,9 @@ def compare():
     base = os.environ.get("BASE", "").strip()
     if not base:
         raise Failure("which revision? make bench-compare BASE=rev")
-    kinds, kernel = kinds_asked(), build_base(base)
-    ours = [line for got in run(kinds, os.path.join("build", "percpu.elf")) for line in got]
+    kinds = [kind for kind in kinds_asked() if kind in COUNTED and kind != "irqoff"]
+    kernel = build_base(base)
+    ours = [line for got in run(kinds, KERNEL) for line in got]
     theirs = []
     for kind in kinds:
         try:

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/irqoff.h"
 
 typedef uint64_t irqflags_t; /* RFLAGS as they were */
 
@@ -35,13 +36,21 @@ static inline irqflags_t irq_save(void)
 	irqflags_t flags = x86_read_flags();
 
 	x86_cli();
+#if CONFIG_IRQOFF
+	if (flags & RFLAGS_IF)
+		irqoff_begin();
+#endif
 	return flags;
 }
 
 static inline void irq_restore(irqflags_t flags)
 {
-	if (flags & RFLAGS_IF)
-		x86_sti();
+	if (!(flags & RFLAGS_IF))
+		return;
+#if CONFIG_IRQOFF
+	irqoff_end();
+#endif
+	x86_sti();
 }
 
 static inline bool irqs_enabled(void)

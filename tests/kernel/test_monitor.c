@@ -164,6 +164,7 @@ static const char *const bad_lines[] = {
 	"test a b",
 	"bench nonsense",
 	"bench burst churn",
+	"bench irqoff", /* an ordinary kernel does not watch interrupts */
 	"reboot now",
 	"repeat",
 	"repeat 3",
