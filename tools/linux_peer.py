@@ -106,9 +106,13 @@ def fetch(image):
 
 
 def unpack(files):
-    shutil.rmtree(UNPACKED, ignore_errors=True)
+    """Unpacks into root/, which is whole or not there."""
+    fresh = FOLDER / "root.new"
+    for old in (fresh, UNPACKED):
+        shutil.rmtree(old, ignore_errors=True)
     for file in files:
-        run(["dpkg-deb", "-x", str(file), str(UNPACKED)], APT_LIMIT, f"cannot unpack {file.name}")
+        run(["dpkg-deb", "-x", str(file), str(fresh)], APT_LIMIT, f"cannot unpack {file.name}")
+    fresh.rename(UNPACKED)
 
 
 def version(file):
