@@ -201,10 +201,12 @@ static void unlink_with_the_spinlock_only(void)
 HOST_TEST(the_mutex_is_asserted)
 {
 	static const struct death deaths[] = {
-		{"bytes of heap with mutex free and spinlock free", heap_without_mutex},
-		{"bytes of heap with mutex held and spinlock held", heap_under_spinlock},
-		{"bytes of heap with mutex free and spinlock free", heap_free_without_mutex},
-		{"bytes of heap with mutex held and spinlock held", heap_free_under_spinlock},
+		{"panic: 8 bytes of heap with mutex free and spinlock free", heap_without_mutex},
+		{"panic: 8 bytes of heap with mutex held and spinlock held", heap_under_spinlock},
+		{"panic: 8 bytes of heap with mutex free and spinlock free",
+		 heap_free_without_mutex},
+		{"panic: 8 bytes of heap with mutex held and spinlock held",
+		 heap_free_under_spinlock},
 		{"pages change with mutex free and spinlock free", populate_without_mutex},
 		{"pages change with mutex held and spinlock held", populate_under_spinlock},
 		{"pages change with mutex free and spinlock free", depopulate_without_mutex},
@@ -242,8 +244,8 @@ static void destroy_with_areas(void)
 HOST_TEST(O10_chunks_that_must_stay_are_not_destroyed)
 {
 	static const struct death deaths[] = {
-		{"must not be destroyed: it is the first chunk", destroy_first},
-		{"must not be destroyed: it holds areas", destroy_with_areas},
+		{"panic: chunk 0 must not be destroyed: it is the first chunk", destroy_first},
+		{"panic: chunk 1 must not be destroyed: it holds areas", destroy_with_areas},
 	};
 
 	expect_deaths(deaths, ARRAY_SIZE(deaths));

@@ -277,13 +277,13 @@ static void must_see(const char *what)
 	CHECK_TEXT(result.error, what);
 }
 
-#define BREAK(place, value, what)                        \
-	do {                                             \
-		__typeof__(place) old_ = (place);        \
-		(place) = (__typeof__(place))(value);    \
-		must_see(what);                          \
-		(place) = old_;                          \
-		check_invariants("mended after: " what); \
+#define BREAK(place, value, what)                     \
+	do {                                          \
+		__typeof__(place) old_ = (place);     \
+		(place) = (__typeof__(place))(value); \
+		must_see(what);                       \
+		(place) = old_;                       \
+		check_invariants("mended");           \
 	} while (0)
 
 /* A chunk in the middle of its life, and each of its numbers wrong once. */
@@ -293,6 +293,8 @@ HOST_TEST(the_checker_sees_every_number_that_is_wrong)
 	struct pcpu_space *space;
 	void __percpu *middle;
 	size_t offset;
+	char text[80];
+	int slot;
 
 	host_boot(&page);
 	must_alloc(5000, 8);
@@ -304,7 +306,7 @@ HOST_TEST(the_checker_sees_every_number_that_is_wrong)
 	CHECK_EQ(space->nr_entries, 5); /* static, 5000, free 104, 104, free */
 	offset = (size_t)(space->map[2] - space->map[1] - space->map[0]);
 	check_invariants("whole");
-	BREAK(space->map[2], 0, "an area map entry is zero");
+	BREAK(space->map[2], 0, "chunk 0: an area map entry is zero");
 	BREAK(space->map[1], 5000, "two free entries stand side by side");
 	BREAK(space->map[1], 1, "two free entries stand side by side");
 	BREAK(space->map[3], 1, "two free entries stand side by side");
@@ -321,9 +323,13 @@ HOST_TEST(the_checker_sees_every_number_that_is_wrong)
 	BREAK(space->memo.offset, space->memo.offset + 1, "the scan memo does not fit the map");
 	BREAK(space->memo.biggest, 103, "the scan memo does not fit the map");
 	BREAK(space->memo.index, 6, "the scan memo does not fit the map");
-	BREAK(chunk->slot, chunk->slot + 1, "slot");
-	BREAK(chunk->nr_areas, chunk->nr_areas + 1, "areas 3, should be 2");
-	BREAK(chunk->memory->nr_populated, 0, "populated pages 0, should be");
+	slot = chunk->slot;
+	snprintf(text, sizeof(text), "chunk 0: slot %d, should be %d", slot + 1, slot);
+	BREAK(chunk->slot, slot + 1, text);
+	BREAK(chunk->nr_areas, chunk->nr_areas + 1, "chunk 0: areas 3, should be 2");
+	snprintf(text, sizeof(text), "chunk 0: populated pages 0, should be %zu",
+		 chunk->memory->nr_populated);
+	BREAK(chunk->memory->nr_populated, 0, text);
 }
 
 HOST_TEST(the_checker_sees_wrong_pages)

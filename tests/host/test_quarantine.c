@@ -53,6 +53,7 @@ HOST_TEST(the_oldest_are_let_go_down_to_the_limit)
 	expect_gone(4);
 	CHECK(!pcpu_quarantine_shrink(0, SOMEBODY));
 	CHECK_EQ(host_warnings, 0);
+	CHECK(!host_reclaim_pending); /* no chunk has become free */
 }
 
 HOST_TEST(emptying_leaves_nothing)
