@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Bit arrays of any length, and sets of CPU ids made of them. No locking; the _atomic forms may
- * race with each other on the same word.
+ * race with each other and with bitmap_test on the same word, and who sees a bit that was set so sees
+ * what was written before it.
  */
 #pragma once
 
@@ -12,7 +13,9 @@
 
 static inline bool bitmap_test(const unsigned long *map, size_t bit)
 {
-	return (READ_ONCE(map[bit / BITS_PER_LONG]) >> (bit % BITS_PER_LONG)) & 1;
+	unsigned long word = __atomic_load_n(&map[bit / BITS_PER_LONG], __ATOMIC_ACQUIRE);
+
+	return (word >> (bit % BITS_PER_LONG)) & 1;
 }
 
 static inline void bitmap_set(unsigned long *map, size_t bit)

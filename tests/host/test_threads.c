@@ -162,6 +162,8 @@ static void *observer_main(void *arg)
 	while (!__atomic_load_n(stop, __ATOMIC_RELAXED)) {
 		struct pcpu_chunk_info info[LOOK_MAX];
 		struct pcpu_stats stats;
+		struct pcpu_where where;
+		uint64_t offset;
 		int map[64];
 
 		check_invariants("observed");
@@ -169,8 +171,9 @@ static void *observer_main(void *arg)
 		pcpu_inspect_map(1, map, ARRAY_SIZE(map));
 		pcpu_stats_get(&stats);
 		CHECK(stats.allocs >= stats.frees);
-		per_cpu_ptr_to_phys(pcpu_base_addr +
-				    host_random(&(uint64_t){stats.allocs + 1}) % pcpu_unit_size);
+		offset = host_random(&(uint64_t){stats.allocs + 1}) % pcpu_unit_size;
+		per_cpu_ptr_to_phys(pcpu_base_addr + offset);
+		pcpu_where((const char __percpu *)(uintptr_t)__per_cpu_start + offset, &where);
 		usleep(500);
 	}
 	return NULL;
