@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/runner")]
@@ -20,8 +21,8 @@ FOLDERS = sorted((ROOT / "docs/labs").glob("[0-9]*-*/"))
 LIMIT = 600
 
 
-def patched_files():
-    return {name for path in (ROOT / "docs/labs").glob("*/*.patch")
+def patched_files(folder):
+    return {name for path in folder.glob("*.patch")
             for name in re.findall(r"^\+\+\+ b/(.*)$", path.read_text(encoding="utf-8"), re.M)}
 
 
@@ -38,9 +39,10 @@ def make_copy():
             shutil.copytree(path, COPY / path.name)
         else:
             shutil.copy2(path, COPY / path.name)
-    for name in patched_files():  # what was built of them may be of another exercise
-        if (COPY / name).exists():
-            os.utime(COPY / name)
+    for folder in FOLDERS:  # what was built of these files may be of another exercise
+        for name in patched_files(folder):
+            if (COPY / name).exists():
+                os.utime(COPY / name)
 
 
 def patch(name, folder, *options):
@@ -84,11 +86,17 @@ def test_every_exercise_is_complete():
         assert not missing, f"{folder.name} lacks {sorted(missing)}"
 
 
-def test_every_start_fits_the_tree():
+def test_every_start_fits_the_tree_and_every_solution_its_start():
     for folder in FOLDERS:
-        done = subprocess.run(["git", "apply", "--check", str(folder / "start.patch")], cwd=ROOT,
-                              capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, f"{folder.name}: {done.stderr}"
+        with tempfile.TemporaryDirectory() as tree:
+            for name in patched_files(folder):
+                if (ROOT / name).exists():
+                    (pathlib.Path(tree) / name).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(ROOT / name, pathlib.Path(tree) / name)
+            for name in ("start.patch", "solution.patch"):
+                done = subprocess.run(["git", "apply", str(folder / name)], cwd=tree, capture_output=True, text=True,
+                                      timeout=60, check=False)
+                assert done.returncode == 0, f"{folder.name}/{name} does not fit the tree: {done.stderr}"
 
 
 def test_a_number_that_is_none_is_refused():
