@@ -283,7 +283,7 @@ SRCS_coverage := $(if $(filter 1,$(COVERAGE)),arch/x86_64/coverage.c)
 FUZZ_TARGETS := acpi cmdline multiboot2 stream trace
 
 # Exercises: what a learner writes, and with LAB=N what judges it (docs/labs/).
-SRCS_lab := $(wildcard kernel/lab.c) $(if $(LAB),$(wildcard docs/labs/$(LAB)-*/test.c))
+SRCS_lab := $(wildcard kernel/lab.c percpu/lab.c) $(if $(LAB),$(wildcard docs/labs/$(LAB)-*/test.c))
 
 SRCS := $(SRCS_boot) $(SRCS_arch) $(SRCS_mm) $(SRCS_kernel) $(SRCS_percpu) $(SRCS_tests) \
 	$(SRCS_lab) $(SRCS_coverage)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Judges exercise 3: a fresh area is zero on every CPU. */
+/* Judges exercise 4: a fresh area is zero on every CPU. */
 #include "tests/kernel/percpu_util.h"
 
-TEST(lab3_an_area_handed_out_again_is_zero_on_every_cpu, TEST_QUICK)
+TEST(lab4_an_area_handed_out_again_is_zero_on_every_cpu, TEST_QUICK)
 {
 	static const size_t sizes[] = {1, 16, 100, 4096, 9000};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Judges exercise 4: how many free chunks reclaim keeps. */
+/* Judges exercise 6: how many free chunks reclaim keeps. */
 #include "percpu/percpu_internal.h"
 #include "tests/kernel/percpu_util.h"
 
@@ -31,7 +31,7 @@ static void up_and_down(struct test_run *t)
 	pcpu_sync();
 }
 
-TEST(lab4_reclaim_keeps_as_many_as_wanted, TEST_QUICK)
+TEST(lab6_reclaim_keeps_as_many_as_wanted, TEST_QUICK)
 {
 	for (unsigned int kept = 0; kept <= 3; kept++) {
 		pcpu_free_chunks_kept = kept;
@@ -43,7 +43,7 @@ TEST(lab4_reclaim_keeps_as_many_as_wanted, TEST_QUICK)
 	EXPECT_EQ(free_chunks(), 1);
 }
 
-TEST(lab4_the_worker_does_not_run_for_nothing, TEST_QUICK)
+TEST(lab6_the_worker_does_not_run_for_nothing, TEST_QUICK)
 {
 	unsigned long runs, made;
 
