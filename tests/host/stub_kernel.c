@@ -80,6 +80,7 @@ irqflags_t spin_lock_irqsave(struct spinlock *lock)
 	if (nr_held > 0 && held[nr_held - 1]->class >= lock->class)
 		panic("spinlock %s: taken while %s is held", lock->name, held[nr_held - 1]->name);
 	lock->holder = 1;
+	lock->nr_taken++;
 	held[nr_held++] = lock;
 	return 0;
 }

@@ -232,6 +232,20 @@ static void locks_are_taken_and_released(void **state)
 	assert_false(port_may_sleep());
 }
 
+static void locks_are_counted(void **state)
+{
+	struct port_lock_counts before = port_kernel_lock_counts(), after;
+
+	(void)state;
+	port_mutex_lock();
+	for (unsigned int i = 0; i < 3; i++)
+		port_unlock(port_lock());
+	port_mutex_unlock();
+	after = port_kernel_lock_counts();
+	assert_int_equal(after.mutex - before.mutex, 1);
+	assert_int_equal(after.spinlock - before.spinlock, 3);
+}
+
 static void reclaim_is_work(void **state)
 {
 	irqflags_t flags;
@@ -320,6 +334,7 @@ int main(void)
 		cmocka_unit_test_setup(books_are_charged, start),
 		cmocka_unit_test_setup(the_nth_call_fails_once, start),
 		cmocka_unit_test_setup(locks_are_taken_and_released, start),
+		cmocka_unit_test_setup(locks_are_counted, start),
 		cmocka_unit_test_setup(reclaim_is_work, start),
 		cmocka_unit_test_setup(units_are_in_the_order_of_ids, start),
 		cmocka_unit_test_setup(reports_are_passed_on, start),
