@@ -8,6 +8,7 @@
 #include "arch/x86_64/acpi.h"
 #include "arch/x86_64/coverage.h"
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/serial.h"
 #include "kernel/printk.h"
 
 enum {
@@ -37,6 +38,8 @@ void arch_exit(unsigned int code)
 	/* Still here: it is no QEMU. What failed stays on the screen until somebody has read it. */
 	console_printf("the end: %s\n", code == EXIT_GOOD ? "all good" : "failed");
 	console_flush();
+	serial_flush(COM1);
+	serial_flush(COM2);
 	if (code == EXIT_GOOD)
 		acpi_power_off();
 	halt();

@@ -2,7 +2,7 @@
 /*
  * 16550 UARTs, see serial.h.
  *
- * Output is polled: a full transmit FIFO's worth whenever it is empty.
+ * Output is polled: a full transmit FIFO's worth whenever it is empty, looking after input meanwhile.
  *
  * Input: the interrupt handler moves all that the UART has into a ring. Nothing is lost to a reader
  * that is slow: a full ring leaves bytes in the UART, with its interrupt off and RTS down, so that
@@ -47,7 +47,8 @@ enum {
 	MODEM_LOOPBACK = 1 << 4,
 	STATUS_DATA_READY = 1 << 0,
 	STATUS_OVERRUN = 1 << 1,
-	STATUS_TRANSMIT_EMPTY = 1 << 5,
+	STATUS_TRANSMIT_EMPTY = 1 << 5, /* the FIFO */
+	STATUS_ALL_SENT = 1 << 6,	/* and the last byte has left */
 	DIVISOR_115200 = 1,
 	LOOPBACK_BYTE = 0xae,
 };
@@ -102,24 +103,6 @@ bool serial_init(uint16_t port)
 	*presence(port) = loopback_works(port);
 	x86_outb(port + REG_MODEM, MODEM_DTR | MODEM_RTS | MODEM_OUT2);
 	return *presence(port);
-}
-
-static void wait_for_room(uint16_t port)
-{
-	for (unsigned int spins = 0; spins < SPIN_LIMIT; spins++)
-		if (line_status(port) & STATUS_TRANSMIT_EMPTY)
-			return;
-}
-
-void serial_write(uint16_t port, const char *buf, size_t n)
-{
-	if (!*presence(port))
-		return;
-	for (size_t i = 0; i < n; i++) {
-		if (i % FIFO_SIZE == 0)
-			wait_for_room(port);
-		x86_outb(port + REG_DATA, (uint8_t)buf[i]);
-	}
 }
 
 /* ---- Input ---- */
@@ -229,4 +212,45 @@ void serial_enable_input(void (*wake)(void))
 uint64_t serial_lost(void)
 {
 	return __atomic_load_n(&nr_lost, __ATOMIC_RELAXED);
+}
+
+/* ---- Output ---- */
+
+/*
+ * For who waits for the transmitter, which takes 87 us a byte, with interrupts off: what comes in meanwhile
+ * would overrun the receiver. Its interrupt is pending by then and wakes the reader.
+ */
+static void receive_meanwhile(void)
+{
+	if (__atomic_exchange_n(&input_busy, 1, __ATOMIC_ACQUIRE) != 0)
+		return;
+	if (ring.bytes != NULL)
+		drain_uart();
+	__atomic_store_n(&input_busy, 0, __ATOMIC_RELEASE);
+}
+
+static void wait_for(uint16_t port, uint8_t status)
+{
+	for (unsigned int spins = 0; spins < SPIN_LIMIT; spins++) {
+		if (line_status(port) & status)
+			return;
+		receive_meanwhile();
+	}
+}
+
+void serial_write(uint16_t port, const char *buf, size_t n)
+{
+	if (!*presence(port))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (i % FIFO_SIZE == 0)
+			wait_for(port, STATUS_TRANSMIT_EMPTY);
+		x86_outb(port + REG_DATA, (uint8_t)buf[i]);
+	}
+}
+
+void serial_flush(uint16_t port)
+{
+	if (*presence(port))
+		wait_for(port, STATUS_ALL_SENT);
 }

@@ -15,6 +15,8 @@ bool serial_init(uint16_t port);
 /* Writes n bytes as they are, waiting for room. Does nothing on a port without a UART. Takes no
  * lock: the console's lock keeps lines whole. */
 void serial_write(uint16_t port, const char *buf, size_t n);
+/* Waits until all that was written has left the UART. */
+void serial_flush(uint16_t port);
 /* Routes COM1's interrupt and collects received bytes into an in-memory ring that takes at least
  * 1 MiB without loss. wake(): called in interrupt context when bytes arrived; may be NULL. */
 void serial_enable_input(void (*wake)(void));
