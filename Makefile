@@ -53,7 +53,7 @@ endif
 # What `make run` understands; tools/run.py reads it from the environment.
 CPUS ?= 4
 SMP  ?= $(CPUS)
-export SMP MEM CMDLINE TRACE VIDEO ACCEL UEFI TIMEOUT QEMU QEMUEXTRA KERNEL GDB STOPPED DRY GDBFLAGS \
+export SMP MEM CMDLINE TRACE VIDEO ACCEL UEFI TIMEOUT QEMU QEMUEXTRA BOCHS KERNEL GDB STOPPED DRY GDBFLAGS \
 	BOOTS BREAK DEV
 
 # V=1 shows the commands.
@@ -369,6 +369,10 @@ run: ## boots it in QEMU, console on this terminal (variables: README.md)
 	@$(call in_parallel,$(ELF))
 	@$(PYTHON) tools/run.py
 
+run-bochs: ## boots it in Bochs, a second opinion; options as for run
+	@$(call in_parallel,$(ELF))
+	@$(PYTHON) tools/run_bochs.py
+
 debug: ## QEMU stopped at the reset vector, gdb attached
 	@$(call in_parallel,$(ELF))
 	@$(PYTHON) tools/debug.py
@@ -414,7 +418,7 @@ PARTS := runner kernel model metal gdb docs picture bench build spin host # of t
 # Nothing is begun that lacks a tool, and on a bare machine `make setup run` waits for the set-up.
 need-tools: $(filter setup,$(MAKECMDGOALS))
 	@$(DOCTOR) $(or $(MAKECMDGOALS),all)
-$(B)/flags run usb debug gdb record rewind bench bench-compare bench-linux picture ubsan irqoff test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
+$(B)/flags run run-bochs usb debug gdb record rewind bench bench-compare bench-linux picture ubsan irqoff test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
 	$(HOST_TESTS:tests/host/%.c=$(B)/coverage/host/%): | need-tools
 
 # ---- Tests ----------------------------------------------------------------------------------------
@@ -436,7 +440,7 @@ T_runner := tests/runner/test_doctor.py 'tests/runner/test_runner.py [a-m]*' 'te
 	'tests/runner/test_terminal.py [t-z]*' tests/boot/test_refusals.py \
 	'tests/boot/test_panics.py 1/3' 'tests/boot/test_panics.py 2/3' 'tests/boot/test_panics.py 3/3'
 T_build  := tests/compile/test_compile.py tests/compile/test_port.py
-T_metal  := tests/metal/test_screen.py tests/metal/test_usb.py
+T_metal  := tests/metal/test_bochs.py tests/metal/test_screen.py tests/metal/test_usb.py
 T_model  := tests/model/test_model.py tests/model/test_bad_input.py
 T_bench  := tests/bench/test_bench.py tests/bench/test_bench_linux.py
 T_spin   := tests/model_spin/test_spin.py
@@ -461,7 +465,7 @@ test-runner: ## how `make run` takes broken kernels
 test-docs: ## every command that README.md and docs/ show
 test-build: ## per-CPU accesses in the disassembly, misuse that must not compile, the port
 test-spin: ## a Spin model of the locking holds, and finds planted errors
-test-metal: ## monitor and keyboard, CD and USB stick, BIOS and UEFI
+test-metal: ## monitor and keyboard, CD and USB stick, BIOS and UEFI, Bochs
 test-model: ## the monitor against an independent model of the allocator
 test-bench: ## benchmarks are the same on every run; their tables and comparison
 test-picture: ## the page of `make picture` in a headless Chromium
@@ -611,6 +615,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: lab test-labs link-groups host-programs all setup doctor need-tools run usb debug gdb record rewind bench bench-compare bench-linux picture picture-tools ubsan irqoff coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
+.PHONY: lab test-labs link-groups host-programs all setup doctor need-tools run run-bochs usb debug gdb record rewind bench bench-compare bench-linux picture picture-tools ubsan irqoff coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d

@@ -61,6 +61,7 @@ class Options:
         self.stopped = get("STOPPED", "0") != "0"
         self.dry = get("DRY", "0") != "0"
         self.tape = None  # a recording that is made or replayed (tools/record.py)
+        self.paced = False  # input goes in small pieces
         self.gdb_name = "gdb"  # of the socket
         self.timeout = self._seconds(get("TIMEOUT"))
         if self.trace and not os.path.isfile(self.trace):
@@ -150,6 +151,7 @@ def qemu_line(options, iso, report, gdb_fd=None):
 
 
 def die_with_parent():
+    """For a child: to be killed when we are, however that comes."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -158,13 +160,7 @@ class Machine:
 
     def __init__(self, options):
         self.options = options
-        if shutil.which(options.qemu) is None:
-            raise Failure(f"{options.qemu} is not installed: `make setup` installs QEMU, "
-                          "QEMU=… names another one")
-        if options.uefi and not os.path.exists(OVMF):
-            raise Failure(f"UEFI=1 needs {OVMF}: `make setup` installs it")
-        if options.accel.startswith("kvm"):
-            check_kvm()
+        self.check()
         os.makedirs(BUILD, exist_ok=True)
         remove_stale_folders()
         self.claim = claim_gdb_socket(options.gdb_name) if options.gdb else None
@@ -175,12 +171,23 @@ class Machine:
             iso = os.path.join(self.folder, "percpu.iso")
             if not options.tape:
                 build_iso(options, iso)
-            self._start(iso)
+            self.start(iso)
         except BaseException:
             self.stop()
             raise
 
-    def _start(self, iso):
+    def check(self):
+        """Raises Failure with what is missing."""
+        if shutil.which(self.options.qemu) is None:
+            raise Failure(f"{self.options.qemu} is not installed: `make setup` installs QEMU, "
+                          "QEMU=… names another one")
+        if self.options.uefi and not os.path.exists(OVMF):
+            raise Failure(f"UEFI=1 needs {OVMF}: `make setup` installs it")
+        if self.options.accel.startswith("kvm"):
+            check_kvm()
+
+    def start(self, iso):
+        """Sets self.process, as subprocess.Popen would be."""
         if self.options.gdb:
             self._unlink_socket()
         # What goes through a -chardev is recorded; gdb's words must not be.
@@ -212,6 +219,11 @@ class Machine:
                 return file.read()
         except OSError:
             return ""
+
+    def problem(self, console, prompt_seen):
+        """Why the boot, which has ended by itself, failed; None if all is good. console: text of COM1."""
+        return end_problem(self.options, self.process.returncode, self.report_text(), console,
+                           prompt_seen)
 
     def stop(self):
         """Stops QEMU if it still runs, and removes the folder."""

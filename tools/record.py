@@ -48,6 +48,7 @@ class Tape:
     def apply(self, options):
         """Makes options boot from the tape."""
         options.smp, options.accel, options.tape = "1", "tcg,thread=single", self
+        options.paced = True
         options.gdb_name = "rewind"
         if self.mode == "replay":
             with open(self.settings, encoding="utf-8") as file:

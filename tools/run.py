@@ -55,7 +55,7 @@ class Console:
         self.typed = False  # something, since the last output
         self.last_input = b"\n"
         self.held = bytearray() if options.uefi else None  # what the firmware prints
-        self.paced = options.tape is not None
+        self.paced = options.paced
         self.next_feed = 0  # paced: not before, unless the prompt shows, or the echo of what was typed
 
     def text(self):
@@ -201,11 +201,11 @@ def interrupted(number, _frame):
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
-def boot(options):
-    """Runs one boot. Returns None if all was good, else why not."""
+def boot(options, kind=machine.Machine):
+    """Runs one boot on a machine of that kind. Returns None if all was good, else why not."""
     if os.isatty(0) and options.key("console") is None:
         options.cmdline += " console=tty"  # the monitor echoes and edits lines
-    with Terminal() as terminal, machine.Machine(options) as guest:
+    with Terminal() as terminal, kind(options) as guest:
         limit = options.timeout
         if limit is None and not terminal.is_terminal:
             limit = PIPE_TIMEOUT
@@ -217,7 +217,6 @@ def boot(options):
         if why is None:
             guest.process.wait()
         console.end_line()
-        report = guest.report_text()
         keep_report(guest.report)
         if why == "timeout":
             state = "after the prompt" if console.prompt_seen else "before the prompt"
@@ -227,8 +226,7 @@ def boot(options):
             return "interrupted"
         if why == "output":
             return "nobody reads the output any more"
-        return machine.end_problem(options, guest.process.returncode, report, console.text(),
-                                   console.prompt_seen)
+        return guest.problem(console.text(), console.prompt_seen)
 
 
 def keep_report(path):
@@ -240,18 +238,19 @@ def keep_report(path):
         os.replace(ready, os.path.join(machine.BUILD, name + ".ktap"))
 
 
-def main():
+def main(read_options=machine.Options, kind=machine.Machine):
+    """Boots as the environment says; the exit status."""
     os.chdir(machine.ROOT)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, interrupted)
     try:
-        options = machine.Options()
-        if options.dry:
+        options = read_options()
+        if options.dry and kind is machine.Machine:
             iso = os.path.join("build", "run.iso")
             machine.build_iso(options, iso)
             print(shlex.join(machine.qemu_line(options, iso, os.path.join("build", "run.ktap"))))
             return 0
-        why = boot(options)
+        why = boot(options, kind)
     except machine.Failure as failure:
         why = str(failure)
     except KeyboardInterrupt as signal_name:
