@@ -13,9 +13,9 @@ enum { COM1 = 0x3f8, COM2 = 0x2f8 };
 /* 115200 8N1, FIFOs on, interrupts off. False if no UART answers (its loop-back test fails). */
 bool serial_init(uint16_t port);
 /* Writes n bytes as they are, waiting for room. Does nothing on a port without a UART. Takes no
- * lock: the console's lock keeps lines whole. */
+ * lock: the console's lock keeps lines whole, and interrupts are off. */
 void serial_write(uint16_t port, const char *buf, size_t n);
-/* Waits until all that was written has left the UART. */
+/* Waits until all that was written has left the UART. Interrupts are off, as for serial_write(). */
 void serial_flush(uint16_t port);
 /* Routes COM1's interrupt and collects received bytes into an in-memory ring that takes at least
  * 1 MiB without loss. wake(): called in interrupt context when bytes arrived; may be NULL. */
