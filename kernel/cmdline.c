@@ -33,6 +33,7 @@ static const struct key {
 	{"percpu_unit", VALUE_SIZE, NULL},
 	{"percpu_dyn", VALUE_SIZE, NULL},
 	{"percpu_engine", VALUE_TEXT, NULL},
+	{"percpu_front", VALUE_TEXT, NULL},
 	{"percpu_debug", VALUE_FLAG, NULL},
 	{"panic_on_warn", VALUE_FLAG, NULL},
 	{"seed", VALUE_NUMBER, NULL},

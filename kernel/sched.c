@@ -27,7 +27,7 @@ struct run_queue {
 
 static DEFINE_PER_CPU_SHARED_ALIGNED(struct run_queue, run_queue);
 static DEFINE_PER_CPU(struct thread *, current_thread);
-static DEFINE_PER_CPU(unsigned int, preempt_count);
+DEFINE_PER_CPU(unsigned int, preempt_count); /* depth of preempt_disable */
 
 /* Interrupts are off. */
 static struct run_queue *this_queue(void)

@@ -51,6 +51,7 @@ bool thread_running(void);
 void preempt_disable(void);
 void preempt_enable(void);
 bool preempt_enabled(void);
+DECLARE_PER_CPU(unsigned int, preempt_count); /* 0: enabled. To be read only */
 
 /*
  * Switches threads when the tick or a reschedule request asked for it and preemption is enabled. The

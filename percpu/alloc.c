@@ -11,6 +11,7 @@
  * forgotten, since frees may have moved anything. A chunk whose books cannot grow is passed over
  *for the rest of the request. Free is the spinlock only, so it works in interrupt handlers.
  */
+#include "percpu/front.h"
 #include "percpu/guard.h"
 #include "percpu/percpu_internal.h"
 
@@ -19,15 +20,19 @@ struct request {
 	bool reserved;
 	bool surplus;	      /* frees meanwhile and what this made or gave back: chunks too many */
 	unsigned long serial; /* tells this request from all others (A) */
+	unsigned int class;   /* of the front that it is served for; 0: none */
 	struct pcpu_chunk *chunk; /* found: the chunk; books full: whose */
 	size_t book_bytes;	  /* books full: the memory that they need */
 	uintptr_t caller;	  /* of the public function */
 	struct pcpu_grant grant;
 };
 
+/* Chunks that may be looked at in vain where others are sure to do. */
+#define FEW_CHUNKS 8
+
 enum outcome { FOUND, BOOKS_FULL, NOT_FOUND };
 
-static void count_area(struct pcpu_chunk *chunk, ssize_t sign, size_t length)
+void pcpu_count_carved(struct pcpu_chunk *chunk, ssize_t sign, size_t length)
 {
 	chunk->nr_areas += (size_t)sign;
 	pcpu_counters.live_areas += (size_t)sign;
@@ -50,26 +55,46 @@ static enum outcome try_chunk(struct request *req, struct pcpu_chunk *chunk)
 	pcpu_chunk_relocate(chunk);
 	if (!fits)
 		return NOT_FOUND;
-	count_area(chunk, 1, req->grant.length + req->grant.donated);
-	pcpu_counters.allocs++;
+	if (req->grant.length != req->size || req->grant.donated > 0)
+		req->class = 0; /* the areas of a class are alike: this one goes past the front */
+	pcpu_count_carved(chunk, 1, req->grant.length + req->grant.donated);
+	pcpu_counters.allocs += req->class == 0; /* the front counts its own */
 	return FOUND;
 }
 
-static enum outcome search(struct request *req)
+/* Front to back; tries: how many chunks at most. */
+static enum outcome search_slot(struct request *req, struct list_node *slot, size_t tries)
 {
-	if (req->reserved)
-		return try_chunk(req, pcpu_reserved_chunk);
-	for (unsigned int slot = pcpu_slot_of(req->size); slot < pcpu_nr_slots; slot++) {
-		struct pcpu_chunk *chunk, *next;
+	struct pcpu_chunk *chunk, *next;
 
-		list_for_each_entry_safe (chunk, next, &pcpu_slots[slot], node) {
-			enum outcome outcome = try_chunk(req, chunk);
+	list_for_each_entry_safe (chunk, next, slot, node) {
+		enum outcome outcome = tries-- > 0 ? try_chunk(req, chunk) : NOT_FOUND;
 
-			if (outcome != NOT_FOUND)
-				return outcome;
-		}
+		if (outcome != NOT_FOUND || tries == 0)
+			return outcome;
 	}
 	return NOT_FOUND;
+}
+
+/*
+ * With an exact engine a chunk of any slot but the first serves at once, if the alignment is no more than
+ * 4; so of the first slot only a few are tried, and all of them only if it comes to that.
+ */
+static enum outcome search(struct request *req)
+{
+	unsigned int first = pcpu_slot_of(req->size);
+	size_t tries = pcpu_engine->exact ? FEW_CHUNKS : SIZE_MAX;
+
+	if (req->reserved)
+		return try_chunk(req, pcpu_reserved_chunk);
+	for (unsigned int slot = first; slot < pcpu_nr_slots; slot++) {
+		enum outcome outcome = search_slot(req, &pcpu_slots[slot], tries);
+
+		if (outcome != NOT_FOUND)
+			return outcome;
+		tries = SIZE_MAX;
+	}
+	return pcpu_engine->exact ? search_slot(req, &pcpu_slots[first], SIZE_MAX) : NOT_FOUND;
 }
 
 /*
@@ -128,6 +153,10 @@ static bool find_area(struct request *req, bool *made)
 			grow_books(req);
 			continue;
 		}
+		if (!req->reserved && !*made && pcpu_front_dead() > 0) {
+			req->surplus |= pcpu_front_sweep();
+			continue;
+		}
 		if (req->reserved || *made || !make_chunk(req))
 			return false;
 		*made = true;
@@ -140,8 +169,8 @@ static void undo_area(struct request *req)
 	size_t free_before = req->chunk->space.free_size;
 
 	pcpu_engine->undo(&req->chunk->space, &req->grant);
-	count_area(req->chunk, -1, req->chunk->space.free_size - free_before);
-	pcpu_counters.allocs--;
+	pcpu_count_carved(req->chunk, -1, req->chunk->space.free_size - free_before);
+	pcpu_counters.allocs -= req->class == 0;
 	pcpu_chunk_relocate(req->chunk);
 	req->surplus |= pcpu_chunks_surplus();
 	port_unlock(flags);
@@ -167,7 +196,37 @@ static bool serve(struct request *req, bool *made)
 		undo_area(req);
 		return false;
 	}
+	if (req->class != 0)
+		pcpu_front_adopt(req->chunk, req->class, req->grant.offset);
 	zero_area(req);
+	return true;
+}
+
+/*
+ * serve, for the front if the request is of one of its classes: dead areas are swept before they are a
+ * page together, and when memory is short all that CPUs keep ready is taken back first.
+ */
+static bool serve_swept(struct request *req, bool *made)
+{
+	bool made_again;
+
+	req->class = req->reserved || !pcpu_front_on ? 0 : pcpu_front_class(req->size, req->align);
+	if (req->class != 0) {
+		req->size = pcpu_front_size(req->class);
+		req->align = pcpu_front_align(req->class);
+	}
+	if (pcpu_front_dead() >= PAGE_SIZE)
+		req->surplus |= pcpu_front_sweep();
+	if (serve(req, made))
+		return true;
+	pcpu_front_drain();
+	if (pcpu_front_dead() == 0)
+		return false;
+	req->surplus |= pcpu_front_sweep();
+	made_again = false;
+	if (!serve(req, &made_again))
+		return false;
+	*made |= made_again;
 	return true;
 }
 
@@ -237,7 +296,7 @@ static void __percpu *alloc_unseen(struct request *req, struct pcpu_result *resu
 	if (pcpu_guard_on) {
 		served = serve_guarded(req, &made, &ptr);
 	} else {
-		served = serve(req, &made);
+		served = serve_swept(req, &made);
 		ptr = served ? area_pointer(req) : NULL;
 	}
 	port_mutex_unlock();
@@ -274,17 +333,24 @@ __noinline void __percpu *pcpu_try_alloc(size_t size, size_t align, bool reserve
 {
 	struct request req = {
 		.size = size, .align = align, .reserved = reserved, .caller = CALLER()};
+	void __percpu *ptr = reserved ? NULL : pcpu_front_alloc(size, align, CALLER());
 
-	return alloc_for(&req, result);
+	if (!ptr)
+		return alloc_for(&req, result);
+	*result = (struct pcpu_result){.error = NULL};
+	pcpu_where(ptr, &result->where);
+	return ptr;
 }
 
 bool pcpu_free_locked(void __percpu *ptr, struct pcpu_result *result, bool *surplus)
 {
 	size_t offset, length = 0;
 	struct pcpu_chunk *chunk = pcpu_chunk_of_area(ptr, &offset);
+	enum front_state state = chunk ? pcpu_front_state(chunk, offset) : FRONT_NONE;
 
 	*surplus = false;
-	if (chunk)
+	if (chunk &&
+	    (state == FRONT_NONE || (state == FRONT_LIVE && pcpu_front_release(chunk, offset))))
 		length = pcpu_engine->free(&chunk->space, offset);
 	if (length == 0) {
 		pcpu_where_locked(ptr, &result->where);
@@ -292,8 +358,8 @@ bool pcpu_free_locked(void __percpu *ptr, struct pcpu_result *result, bool *surp
 		return false;
 	}
 	result->where = area_where(chunk, offset, length);
-	count_area(chunk, -1, length);
-	pcpu_counters.frees++;
+	pcpu_count_carved(chunk, -1, length);
+	pcpu_counters.frees += state == FRONT_NONE;
 	pcpu_chunk_relocate(chunk);
 	*surplus = chunk->space.free_size == chunk->space.span && pcpu_chunks_surplus();
 	return true;
@@ -332,33 +398,40 @@ static void free_for(void __percpu *ptr, uintptr_t caller, struct pcpu_result *r
 
 __noinline void pcpu_try_free(void __percpu *ptr, struct pcpu_result *result)
 {
-	free_for(ptr, CALLER(), result);
+	if (pcpu_front_on)
+		pcpu_where(ptr, &result->where);
+	if (!ptr || !pcpu_front_free(ptr, CALLER())) {
+		free_for(ptr, CALLER(), result);
+		return;
+	}
+	result->error = NULL;
+	result->warned = false;
 }
 
-void __percpu *__alloc_percpu(size_t size, size_t align)
+void __percpu *pcpu_alloc_slowly(size_t size, size_t align, bool reserved, uintptr_t caller)
 {
-	struct request req = {.size = size, .align = align, .caller = CALLER()};
+	struct request req = {.size = size, .align = align, .reserved = reserved, .caller = caller};
 	struct pcpu_result result;
-	void __percpu *ptr = alloc_for(&req, &result);
+	void __percpu *ptr = reserved ? NULL : pcpu_front_alloc(size, align, caller);
 
-	pcpu_report_warn(CALLER(), "alloc_percpu", &result);
+	if (ptr)
+		return ptr; /* a hit, but somebody is watching */
+	ptr = alloc_for(&req, &result);
+	pcpu_report_warn(caller, reserved ? "alloc_reserved_percpu" : "alloc_percpu", &result);
 	return ptr;
 }
 
 void __percpu *__alloc_reserved_percpu(size_t size, size_t align)
 {
-	struct request req = {.size = size, .align = align, .reserved = true, .caller = CALLER()};
-	struct pcpu_result result;
-	void __percpu *ptr = alloc_for(&req, &result);
-
-	pcpu_report_warn(CALLER(), "alloc_reserved_percpu", &result);
-	return ptr;
+	return pcpu_alloc_slowly(size, align, true, CALLER());
 }
 
-void free_percpu(void __percpu *ptr)
+void pcpu_free_slowly(void __percpu *ptr, uintptr_t caller)
 {
 	struct pcpu_result result;
 
-	free_for(ptr, CALLER(), &result);
-	pcpu_report_warn(CALLER(), "free_percpu", &result);
+	if (ptr && pcpu_front_free(ptr, caller))
+		return; /* a hit, but somebody is watching */
+	free_for(ptr, caller, &result);
+	pcpu_report_warn(caller, "free_percpu", &result);
 }

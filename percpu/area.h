@@ -29,6 +29,9 @@ struct pcpu_space {
 	size_t map_room;	  /* (L) areamap: entries there is room for */
 	bool map_is_static;	  /* (L) areamap: the map is not heap memory */
 	struct areamap_memo memo; /* (L) areamap */
+	void *books;		  /* (L) bitmap: all of it, */
+	size_t book_bytes;	  /* (C) so many bytes, */
+	bool books_are_static;	  /* (C) which are not heap memory */
 };
 
 /* What an allocation got. */
@@ -49,10 +52,12 @@ typedef void (*pcpu_area_fn)(const struct pcpu_area *area, void *arg);
 
 struct pcpu_engine {
 	const char *name;
+	bool exact; /* after rank the hint is the longest free run, not more */
 	/* Heap bytes that a new space needs for its books. */
 	size_t (*init_bytes)(size_t span);
 	/* A space of `used` bytes in use (may be 0), then `free` bytes free (may be 0). mem:
-	 * init_bytes of zeroed memory, or static memory of at least two ints. */
+	 * init_bytes of zeroed memory; or, if
+	 * mem_is_static, memory that is not heap, which may be two ints for areamap. */
 	void (*init)(struct pcpu_space *space, size_t used, size_t free, void *mem, size_t bytes,
 		     bool mem_is_static);
 	/*
@@ -67,10 +72,21 @@ struct pcpu_engine {
 	 * memory, to be freed by the caller outside the lock, with its size; NULL if there is none.
 	 */
 	void *(*grow)(struct pcpu_space *space, void *mem, size_t bytes, size_t *old_bytes);
+	/*
+	 * By how many bytes a chunk is sorted into slots; 0: it is not worth a search. Also brings
+	 * hint and books up to date, so it follows whatever changed the space.
+	 */
+	size_t (*rank)(struct pcpu_space *space);
 	/* Carves an area; grow_bytes must be 0. False if none fits, with the hint brought up to
 	 * date. */
 	bool (*alloc)(struct pcpu_space *space, size_t size, size_t align,
 		      struct pcpu_grant *grant);
+	/*
+	 * Carves up to max areas of `size` bytes each, no more, where that is cheap; returns how many,
+	 * with their offsets, rising. May be fewer than would fit. size a multiple of align and of 4.
+	 */
+	size_t (*alloc_many)(struct pcpu_space *space, size_t size, size_t align, size_t max,
+			     size_t *offsets);
 	/* Frees the area that starts at offset. Returns its length; 0 if no area in use starts
 	 * there. */
 	size_t (*free)(struct pcpu_space *space, size_t offset);
@@ -81,11 +97,13 @@ struct pcpu_engine {
 	void (*find)(const struct pcpu_space *space, size_t offset, struct pcpu_area *out);
 	/* Calls fn for every run in order of offset. fn must not change the space. */
 	void (*walk)(const struct pcpu_space *space, pcpu_area_fn fn, void *arg);
+	/* How many runs there are, and how many there is room for. */
+	size_t (*entries)(const struct pcpu_space *space, size_t *room);
 	/* NULL if the engine's own books are consistent; else what is not. */
 	const char *(*check)(const struct pcpu_space *space);
 };
 
-extern const struct pcpu_engine areamap_engine;
+extern const struct pcpu_engine areamap_engine, bitmap_engine;
 
 /* The engine of that name; NULL if there is none. */
 const struct pcpu_engine *pcpu_engine_find(const char *name);

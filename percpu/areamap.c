@@ -90,6 +90,12 @@ static void *areamap_grow(struct pcpu_space *space, void *mem, size_t bytes, siz
 	return old;
 }
 
+/* With fewer free bytes than an entry is worth, or no run of them, a chunk counts as full. */
+static size_t areamap_rank(struct pcpu_space *space)
+{
+	return space->free_size < MIN_RUN || space->hint < MIN_RUN ? 0 : space->free_size;
+}
+
 static void cursor_advance(const struct pcpu_space *space, struct cursor *at)
 {
 	int entry = space->map[at->index];
@@ -270,6 +276,23 @@ static void areamap_undo(struct pcpu_space *space, const struct pcpu_grant *gran
 	memo_forget_from(space, index - 1);
 }
 
+static size_t areamap_alloc_many(struct pcpu_space *space, size_t size, size_t align,
+				 size_t max_areas, size_t *offsets)
+{
+	struct pcpu_grant grant;
+	size_t n = 0;
+
+	while (n < max_areas && areamap_grow_bytes(space) == 0 &&
+	       areamap_alloc(space, size, align, &grant)) {
+		if (grant.length != size || grant.donated != 0) { /* the front's areas are alike */
+			areamap_undo(space, &grant);
+			break;
+		}
+		offsets[n++] = grant.offset;
+	}
+	return n;
+}
+
 static void areamap_find(const struct pcpu_space *space, size_t offset, struct pcpu_area *out)
 {
 	struct cursor at = entry_at(space, offset);
@@ -289,6 +312,12 @@ static void areamap_walk(const struct pcpu_space *space, pcpu_area_fn fn, void *
 		area.used = space->map[i] < 0;
 		fn(&area, arg);
 	}
+}
+
+static size_t areamap_entries(const struct pcpu_space *space, size_t *room)
+{
+	*room = space->map_room;
+	return space->nr_entries;
 }
 
 /* Whether the memo tells the truth about the entries before it. */
@@ -347,21 +376,13 @@ const struct pcpu_engine areamap_engine = {
 	.destroy = areamap_destroy,
 	.grow_bytes = areamap_grow_bytes,
 	.grow = areamap_grow,
+	.rank = areamap_rank,
 	.alloc = areamap_alloc,
+	.alloc_many = areamap_alloc_many,
 	.free = areamap_free,
 	.undo = areamap_undo,
 	.find = areamap_find,
 	.walk = areamap_walk,
+	.entries = areamap_entries,
 	.check = areamap_check,
 };
-
-const struct pcpu_engine *pcpu_engine_find(const char *name)
-{
-	static const struct pcpu_engine *const engines[] = {&areamap_engine};
-
-	for (size_t i = 0; i < ARRAY_SIZE(engines); i++) {
-		if (strcmp(engines[i]->name, name) == 0)
-			return engines[i];
-	}
-	return NULL;
-}

@@ -4,6 +4,7 @@
  * compares. It holds both locks over the whole check, so it sees one consistent state; for tests
  * and the monitor.
  */
+#include "percpu/front.h"
 #include "percpu/guard.h"
 #include "percpu/percpu_internal.h"
 
@@ -59,15 +60,15 @@ static void check_space(struct check *c, const struct pcpu_chunk *chunk)
 			    error);
 }
 
-static void check_slot(struct check *c, const struct pcpu_chunk *chunk)
+static void check_slot(struct check *c, struct pcpu_chunk *chunk)
 {
-	size_t free = chunk->space.free_size;
+	size_t rank = pcpu_engine->rank(&chunk->space);
 	int want = 0;
 
 	if (chunk->reserved)
 		want = NO_SLOT;
-	else if (free >= 4 && chunk->space.hint >= 4)
-		want = (int)pcpu_slot_of(free);
+	else if (rank > 0)
+		want = (int)pcpu_slot_of(rank);
 	expect_chunk(c, "slot", (size_t)chunk->slot, (size_t)want);
 }
 
@@ -155,13 +156,26 @@ static void check_totals(struct check *c)
 
 	expect_total(c, "chunks in the tree", pcpu_tree_count(), c->tree_chunks);
 	expect_total(c, "live_areas", s->live_areas, c->out->areas);
-	expect_total(c, "live_areas by allocs - frees", s->allocs - s->frees, c->out->areas);
+	expect_total(c, "live_areas by allocs - frees", s->allocs - s->frees + pcpu_front_areas,
+		     c->out->areas);
 	expect_total(c, "live_bytes", s->live_bytes, c->live_bytes);
 	expect_total(c, "populated_pages", s->populated_pages, c->populated);
 	expect_total(c, "chunks_made - chunks_freed", s->chunks_made - s->chunks_freed,
 		     c->out->chunks);
 	expect_total(c, "pages_owned", s->pages_owned, c->owned - pcpu_first_pages);
 	expect_total(c, "pages taken from the page allocator", port_pages_owned(), s->pages_owned);
+}
+
+/* Areas that callers hold are those of the checker, without what is idle. */
+static void check_front(struct check *c)
+{
+	struct pcpu_stats stats = pcpu_counters;
+	const char *error = pcpu_front_check();
+
+	if (error)
+		port_format(c->out->error, sizeof(c->out->error), "front: %s", error);
+	pcpu_front_count(&stats);
+	c->out->areas -= stats.idle_areas;
 }
 
 bool pcpu_check(struct pcpu_check_result *out)
@@ -171,13 +185,17 @@ bool pcpu_check(struct pcpu_check_result *out)
 
 	*out = (struct pcpu_check_result){0};
 	port_mutex_lock();
+	pcpu_front_close();
 	flags = port_lock();
 	pcpu_for_each_chunk(check_chunk, &c);
 	if (out->error[0] == 0)
 		check_totals(&c);
 	if (pcpu_guard_on && out->error[0] == 0)
 		pcpu_guard_check(out->error, sizeof(out->error));
+	if (pcpu_front_on && out->error[0] == 0)
+		check_front(&c);
 	port_unlock(flags);
+	pcpu_front_open();
 	port_mutex_unlock();
 	return out->error[0] == 0;
 }

@@ -12,17 +12,17 @@
  *have fewer goes to the back: nearly full chunks fill up first and others get a chance to drain.
  * Needs: addresses and heap from the port. Locks: percpu_internal.h.
  */
+#include "percpu/front.h"
 #include "percpu/percpu_internal.h"
 
 /* 16-31 bytes: fls = 5, the first slot above the one for small rests. */
 #define SLOT_BASE_SHIFT 5
-/* With fewer free bytes than this, or no run of them, a chunk counts as full. */
-#define MIN_FREE 4
 
 struct list_node *pcpu_slots;
 unsigned int pcpu_nr_slots;
 struct pcpu_chunk *pcpu_reserved_chunk;
 struct pcpu_chunk *pcpu_first_chunk;
+struct list_node pcpu_all_chunks = LIST_INIT(pcpu_all_chunks);
 
 static struct rb_root chunk_tree; /* (L) chunks by address */
 
@@ -39,11 +39,11 @@ unsigned int pcpu_slot_of(size_t n)
 	return n == pcpu_unit_size ? pcpu_nr_slots - 1 : slot_of_size(n);
 }
 
-static unsigned int chunk_slot(const struct pcpu_chunk *chunk)
+static unsigned int chunk_slot(struct pcpu_chunk *chunk)
 {
-	if (chunk->space.free_size < MIN_FREE || chunk->space.hint < MIN_FREE)
-		return 0;
-	return pcpu_slot_of(chunk->space.free_size);
+	size_t rank = pcpu_engine->rank(&chunk->space);
+
+	return rank == 0 ? 0 : pcpu_slot_of(rank);
 }
 
 void pcpu_slots_init(void)
@@ -53,6 +53,7 @@ void pcpu_slots_init(void)
 	for (unsigned int i = 0; i < pcpu_nr_slots; i++)
 		list_init(&pcpu_slots[i]);
 	chunk_tree = (struct rb_root){NULL, NULL};
+	list_init(&pcpu_all_chunks);
 }
 
 void pcpu_chunk_relocate(struct pcpu_chunk *chunk)
@@ -90,6 +91,8 @@ void pcpu_chunk_insert(struct pcpu_chunk *chunk)
 	tree_insert(chunk);
 	chunk->slot = NO_SLOT;
 	pcpu_chunk_relocate(chunk);
+	list_add_back(&chunk->all, &pcpu_all_chunks);
+	pcpu_front_insert(chunk);
 }
 
 struct pcpu_chunk *pcpu_chunk_below(uintptr_t addr)
@@ -130,6 +133,7 @@ static void chunk_free_books(struct pcpu_chunk *chunk)
 	void *map = pcpu_engine->destroy(&chunk->space, &bytes);
 
 	pcpu_mem_free(map, bytes);
+	pcpu_mem_free(chunk->front_books, pcpu_front_book_bytes());
 	if (memory) {
 		pcpu_mem_free(memory->pages,
 			      pcpu_nr_units * pcpu_unit_pages * sizeof(*memory->pages));
@@ -178,6 +182,11 @@ struct pcpu_chunk *pcpu_chunk_create(void)
 		return NULL;
 	}
 	pcpu_engine->init(&chunk->space, 0, pcpu_unit_size, map, map_bytes, false);
+	if (pcpu_front_on) {
+		chunk->front_books = pcpu_mem_alloc(pcpu_front_book_bytes());
+		if (!chunk->front_books)
+			goto free_books;
+	}
 	chunk->memory = pages_create();
 	if (!chunk->memory)
 		goto free_books;
@@ -231,6 +240,8 @@ void pcpu_chunks_unlink_surplus(struct list_node *out)
 			continue;
 		list_del(&chunk->node);
 		rb_erase(&chunk_tree, &chunk->tree_node);
+		list_del(&chunk->all);
+		pcpu_front_remove(chunk);
 		list_add_back(&chunk->node, out);
 	}
 }

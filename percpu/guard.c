@@ -6,6 +6,8 @@
  */
 #include "percpu/guard.h"
 
+#include "percpu/front.h"
+
 bool pcpu_guard_on;
 
 static struct rb_root guards;				    /* (L) by pointer */
@@ -15,7 +17,7 @@ static size_t quarantined_bytes;			    /* (L) */
 
 bool pcpu_debug_enable(void)
 {
-	if (pcpu_counters.live_areas > 0)
+	if (pcpu_counters.live_areas > 0 || !pcpu_front_shut())
 		return false;
 	pcpu_guard_on = true;
 	port_info("percpu_debug: red zones of %d bytes or more around areas, up to %d bytes of "

@@ -5,6 +5,7 @@
  */
 #include "percpu/inspect.h"
 
+#include "percpu/front.h"
 #include "percpu/percpu_internal.h"
 
 struct pcpu_stats pcpu_counters;
@@ -35,24 +36,24 @@ struct listing {
 static void list_one(struct pcpu_chunk *chunk, void *arg)
 {
 	struct listing *listing = arg;
+	struct pcpu_chunk_info *info = &listing->out[listing->count];
 
 	if (listing->count++ >= listing->max)
 		return;
-	listing->out[listing->count - 1] = (struct pcpu_chunk_info){
+	*info = (struct pcpu_chunk_info){
 		.id = chunk->id,
 		.slot = chunk->slot,
 		.base = (uintptr_t)chunk->base,
 		.span = chunk->space.span,
 		.free_size = chunk->space.free_size,
 		.hint = chunk->space.hint,
-		.nr_entries = chunk->space.nr_entries,
-		.map_room = chunk->space.map_room,
 		.pages_populated = chunk->memory->nr_populated,
 		.pages_total = pcpu_unit_pages,
 		.first = chunk->first,
 		.reserved = chunk->reserved,
 		.immutable = chunk->immutable,
 	};
+	info->nr_entries = pcpu_engine->entries(&chunk->space, &info->map_room);
 }
 
 size_t pcpu_inspect_chunks(struct pcpu_chunk_info *out, size_t max_chunks)
@@ -137,6 +138,7 @@ void pcpu_stats_get(struct pcpu_stats *out)
 	irqflags_t flags = port_lock();
 
 	*out = pcpu_counters;
+	pcpu_front_count(out);
 	port_unlock(flags);
 }
 
@@ -148,16 +150,20 @@ void pcpu_stats_reset_peak(void)
 	port_unlock(flags);
 }
 
-static void (*observer)(const struct pcpu_event *event);
+void (*pcpu_observer)(const struct pcpu_event *event);
 
 void pcpu_observe(void (*to_call)(const struct pcpu_event *event))
 {
-	WRITE_ONCE(observer, to_call);
+	irqflags_t flags = port_lock();
+
+	WRITE_ONCE(pcpu_observer, to_call);
+	pcpu_front_observe(to_call != NULL);
+	port_unlock(flags);
 }
 
 void pcpu_tell(const struct pcpu_event *event)
 {
-	void (*call)(const struct pcpu_event *) = READ_ONCE(observer);
+	void (*call)(const struct pcpu_event *) = READ_ONCE(pcpu_observer);
 
 	if (call)
 		call(event);

@@ -96,14 +96,14 @@ struct pcpu_event {
 	const void __percpu *ptr; /* NULL for PCPU_ALLOC_FAILED */
 	size_t size, align;	  /* as asked for; 0 for frees */
 	bool reserved;		  /* asked for */
-	irqflags_t flags;	  /* of a free: what port_lock returned, so how interrupts were */
+	irqflags_t flags;	  /* of a free: how interrupts were */
 	uintptr_t caller;	  /* an address in whoever called */
 };
 
 /*
  * From now on the observer is called with each operation, before whoever asked gets the answer; NULL:
- * nobody is. A free is told under pcpu_lock, before its area can be handed out again, all others
- * without a lock; free_percpu(NULL) is none. The observer must not sleep nor call into percpu/; one
+ * nobody is. A free is told with interrupts off, perhaps under pcpu_lock, before its area can be handed
+ * out again, all others without a lock; free_percpu(NULL) is none. The observer must not sleep nor call into percpu/; one
  * that is replaced may still be running on other CPUs. Any context but NMI.
  */
 void pcpu_observe(void (*observer)(const struct pcpu_event *event));
@@ -125,12 +125,24 @@ struct pcpu_stats {
 	unsigned long scans, entries_touched; /* area map scans, entries they looked at */
 	unsigned long damages;		      /* writes where none may be, found by percpu_debug */
 	unsigned long chunks_visited;	      /* chunks looked at by searches */
+	unsigned long idle_areas,
+		idle_bytes; /* now; ready on some CPU, or freed and not yet swept */
+	unsigned long front_allocs,
+		front_frees; /* those of allocs and frees that took no lock or few */
 };
 /* Any context but NMI. */
 void pcpu_stats_get(struct pcpu_stats *out);
 void pcpu_stats_reset_peak(void);
+/* Bytes that a possible CPU keeps ready for its own next allocations. Any context. */
+size_t pcpu_ready_bytes(unsigned int cpu);
 
-/* Waits until no reclaim is pending; returns the number of chunks destroyed since boot. */
+/*
+ * Gives back to their chunks all areas that CPUs keep ready, so that maps and numbers of chunks show what
+ * callers hold. True: it woke reclaim. Sleeps; no lock held.
+ */
+bool pcpu_settle(void);
+
+/* Gives ready areas back, waits until no reclaim is pending; returns the number of chunks destroyed since boot. */
 unsigned long pcpu_sync(void);
 
 struct pcpu_check_result {

@@ -65,6 +65,10 @@ size_t pcpu_setup_first_chunk(pcpu_get_page_fn get_page, size_t static_size, siz
  * pcpu_setup_first_chunk. False for an unknown name (nothing changed). */
 bool pcpu_engine_select(const char *name);
 
+/* Lets each CPU keep freed areas of the common sizes ready, so that the usual allocation and free take no
+ * lock. Before pcpu_setup_first_chunk; false (nothing changed) later, or with pcpu_debug_enable. */
+bool pcpu_front_enable(void);
+
 /*
  * Turns on guards around all areas from now on: zones against overruns, poison and a quarantine against
  * use after free, on every CPU's copy, with who allocated and who freed in every message. Costs time and

@@ -32,8 +32,16 @@ struct pcpu_pages {
 	size_t nr_populated; /* (A) bits set */
 };
 
+/* A stretch of addresses that unit 0 of a chunk lies in, for finding the chunk without a lock (front.c). */
+struct pcpu_frame {
+	struct pcpu_frame *next, **head; /* (L) of its bucket; next is read without */
+	uintptr_t base;			 /* (C) per-CPU pointer to unit 0, like the rest */
+	uint8_t *tags, *marks;
+};
+
 struct pcpu_chunk {
 	struct list_node node;	   /* (L) in its slot's list */
+	struct list_node all;	   /* (A) in pcpu_all_chunks */
 	struct rb_node tree_node;  /* (L) in the tree by address */
 	struct pcpu_space space;   /* (L) which bytes are in use */
 	struct pcpu_pages *memory; /* (C) which pages it has */
@@ -46,6 +54,8 @@ struct pcpu_chunk {
 	bool first;		   /* (C) part of the first chunk: never reclaimed */
 	bool reserved;		   /* (C) serves reserved requests only, is on no slot */
 	bool immutable;		   /* (C) its pages neither come nor go */
+	void *front_books; /* (C) the front's: frames, tags, marks; NULL: none, or not heap */
+	uint8_t *tags;	   /* (C) the front's, by granule */
 };
 
 #define NO_SLOT (-1)
@@ -96,6 +106,9 @@ extern struct pcpu_chunk *pcpu_reserved_chunk; /* (C) NULL if there is no reserv
 extern struct pcpu_chunk
 	*pcpu_first_chunk; /* (C) the chunk that serves dynamic requests, or NULL */
 
+/* (A) all chunks that have a slot, in the order of their making. */
+extern struct list_node pcpu_all_chunks;
+
 /* The slot of a chunk with n bytes free; where a search for n bytes begins. 0 < n ≤ unit size. */
 unsigned int pcpu_slot_of(size_t n);
 /* Puts the chunk where its numbers say, after they changed. (L) held. */
@@ -120,12 +133,19 @@ size_t pcpu_tree_count(void);
 void pcpu_slots_init(void);
 
 /* ---- The way of a request (alloc.c) ---- */
+/* `length` bytes of the chunk are one area more in use, or one less: sign 1 or -1. (L) held. */
+void pcpu_count_carved(struct pcpu_chunk *chunk, ssize_t sign, size_t length);
+/* The whole way of a request that the front did not serve, warnings included. */
+void __percpu *pcpu_alloc_slowly(size_t size, size_t align, bool reserved, uintptr_t caller);
+void pcpu_free_slowly(void __percpu *ptr, uintptr_t caller);
 /* Frees the area that ptr starts; result->where says which. False: ptr starts none, it is counted and
  * where says what it is. *surplus: whether reclaim is to be woken. (L) held. */
 bool pcpu_free_locked(void __percpu *ptr, struct pcpu_result *result, bool *surplus);
 
 /* ---- Watching (inspect.c) ---- */
-/* Tells the observer, if there is one. Of a free that succeeded: (L) held; else no lock. */
+/* Who is told; NULL: nobody. */
+extern void (*pcpu_observer)(const struct pcpu_event *event);
+/* Tells the observer, if there is one. Of a free that succeeded: interrupts off; else no lock. */
 void pcpu_tell(const struct pcpu_event *event);
 
 /* ---- What is refused or fails (report.c): counted, put into *result. (L) not held. ---- */

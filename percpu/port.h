@@ -165,6 +165,14 @@ unsigned int port_cpu_unit(unsigned int cpu);
  */
 void port_set_offset(unsigned int cpu, uintptr_t offset);
 
+/*
+ * Runs fn once for each possible CPU, there or in its place, with interrupts off; returns when all are
+ * done. Each CPU is then past whatever it did between a port_irq_save and its port_irq_restore when
+ * this was called, and sees what was written before the call. A CPU that never ran may be left out.
+ * Context: mutex.
+ */
+void port_on_each_cpu(void (*fn)(void *arg), void *arg);
+
 /* ---- Report. Formats are printf's: %s %u %p %x, l and z forms of d, u and x, +, 0 and width. ---- */
 
 /*

@@ -11,10 +11,20 @@
  *				per-CPU pointer is its link address, all others count from there
  *	__per_cpu_offset	uintptr_t array by CPU id, written by port_set_offset, read by percpu/
  *				after set-up: CPU c's copy is at ptr + __per_cpu_offset[c]
+ *	DECLARE_PER_CPU, DEFINE_PER_CPU, per_cpu, this_cpu_read
+ *				percpu/ has one per-CPU variable of its own
  *
- * and for those who use the allocator (percpu/ itself uses none of them) DECLARE_PER_CPU,
- * DEFINE_PER_CPU and their variants, per_cpu, per_cpu_ptr, this_cpu_ptr, raw_cpu_ptr and the
- * accessors this_cpu_read … this_cpu_inc_return.
+ * the hooks of the shortest way (the front's), which are worth to be inline:
+ *
+ *	port_irq_save		turns this CPU's interrupts off and keeps the caller on it; returns what
+ *				port_irq_restore needs to put them back as they were. They nest. May be
+ *				called under pcpu_lock; pcpu_lock is never taken between the two
+ *	port_irq_may_sleep	whether port_may_sleep held just before the port_irq_save that returned
+ *				these flags; false if that is not certain
+ *	port_zero		n > 0 bytes from p on become 0; n and p are multiples of 4
+ *
+ * and for those who use the allocator the variants of DEFINE_PER_CPU, per_cpu_ptr, this_cpu_ptr,
+ * raw_cpu_ptr and the accessors this_cpu_write … this_cpu_inc_return.
  *
  * NULL: in unit 0 it reaches the address pcpu_base_addr − __per_cpu_start, so no unit may ever lie
  * there; and using it faults on every CPU if the page at each __per_cpu_offset is never mapped. The
@@ -22,5 +32,44 @@
  */
 #pragma once
 
+#include "arch/x86_64/copy.h"
 #include "arch/x86_64/irq.h"
 #include "arch/x86_64/percpu.h"
+#include "kernel/thread.h"
+
+#if __STDC_HOSTED__ /* in a process, interrupts are what the port says */
+irqflags_t port_irq_save(void);
+void port_irq_restore(irqflags_t flags);
+bool port_irq_may_sleep(irqflags_t flags);
+#else
+static inline irqflags_t port_irq_save(void)
+{
+	return irq_save();
+}
+
+static inline void port_irq_restore(irqflags_t flags)
+{
+	irq_restore(flags);
+}
+
+/* Handlers and holders of spinlocks have interrupts off; the idle thread does not allocate. */
+static inline bool port_irq_may_sleep(irqflags_t flags)
+{
+	return (flags & RFLAGS_IF) && this_cpu_read(preempt_count) == 0;
+}
+#endif
+
+/* Two stores that may overlap do for 8 to 16 bytes; past that the string instruction is shorter. */
+static __always_inline void port_zero(void *p, size_t n)
+{
+	if (n > 16) {
+		p = x86_rep_stosq(p, 0, n / 8);
+		if (n & 4)
+			__builtin_memset(p, 0, 4);
+	} else if (n >= 8) {
+		__builtin_memset(p, 0, 8);
+		__builtin_memset((char *)p + n - 8, 0, 8);
+	} else {
+		__builtin_memset(p, 0, 4);
+	}
+}

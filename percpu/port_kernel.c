@@ -271,6 +271,11 @@ void port_set_offset(unsigned int cpu, uintptr_t offset)
 	per_cpu(this_cpu_off, cpu) = offset;
 }
 
+void port_on_each_cpu(void (*fn)(void *arg), void *arg)
+{
+	smp_call_all(fn, arg);
+}
+
 void port_warn(uintptr_t caller, const char *fmt, ...)
 {
 	char text[PCPU_TEXT_SIZE + 32]; /* and a few words before it */

@@ -3,8 +3,10 @@
  * Reclaim: gives surplus free chunks back. One wholly free chunk stays, so that a workload that
  * goes up and down by an area does not make and destroy a chunk each time.
  *
- * The mutex is held over all of it: a chunk that is being taken apart can't be populated meanwhile.
+ * The mutex is held over all of it: a chunk that is being taken apart can't be populated meanwhile. A
+ * free may still be looking its pointer up in such a chunk, so every CPU is visited before one goes away.
  */
+#include "percpu/front.h"
 #include "percpu/percpu_internal.h"
 
 void pcpu_reclaim(void)
@@ -15,11 +17,15 @@ void pcpu_reclaim(void)
 	irqflags_t flags;
 
 	port_mutex_lock();
+	pcpu_front_drain();
+	pcpu_front_sweep();
 	flags = port_lock();
 	pcpu_chunks_unlink_surplus(&surplus);
 	pcpu_counters.reclaim_runs++;
 	port_unlock(flags);
 
+	if (!list_empty(&surplus))
+		pcpu_front_pass();
 	list_for_each_entry_safe (chunk, next, &surplus, node) {
 		pcpu_chunk_destroy(chunk);
 		destroyed++;
@@ -30,9 +36,26 @@ void pcpu_reclaim(void)
 	port_mutex_unlock();
 }
 
+bool pcpu_settle(void)
+{
+	bool surplus;
+
+	if (!pcpu_front_on)
+		return false;
+	port_mutex_lock();
+	pcpu_front_drain();
+	surplus = pcpu_front_sweep();
+	port_mutex_unlock();
+	if (surplus)
+		port_reclaim_schedule();
+	return surplus;
+}
+
 __noinline unsigned long pcpu_sync(void)
 {
 	pcpu_quarantine_drain(CALLER());
 	port_reclaim_wait();
+	if (pcpu_settle())
+		port_reclaim_wait();
 	return READ_ONCE(pcpu_counters.chunks_freed);
 }

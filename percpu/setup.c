@@ -12,6 +12,7 @@
  * Wrong arguments panic: a kernel that goes on with a wrong layout corrupts itself later and
  *elsewhere.
  */
+#include "percpu/front.h"
 #include "percpu/percpu_internal.h"
 
 char *pcpu_base_addr;
@@ -176,16 +177,20 @@ static void map_units(struct layout *l, const struct pcpu_pages *memory,
 static void init_part(struct pcpu_chunk *chunk, const struct layout *l, struct pcpu_pages *memory,
 		      int map[2], size_t used, size_t free, bool immutable)
 {
+	size_t bytes = pcpu_engine == &areamap_engine ? 2 * sizeof(int)
+						      : pcpu_engine->init_bytes(used + free);
+	void *books = pcpu_engine == &areamap_engine ? map : port_early_alloc(bytes);
+
 	*chunk = (struct pcpu_chunk){.memory = memory,
 				     .base = l->base,
-				     .start = used,
 				     .id = pcpu_counters.chunks_made++,
 				     .slot = NO_SLOT,
 				     .first = true,
 				     .immutable = immutable};
 	list_init(&chunk->node);
 	chunk->space.engine = pcpu_engine;
-	pcpu_engine->init(&chunk->space, used, free, map, 2 * sizeof(int), true);
+	pcpu_engine->init(&chunk->space, used, free, books, bytes, true);
+	chunk->start = chunk->space.span - chunk->space.free_size;
 }
 
 static void make_chunks(const struct layout *l, struct pcpu_pages *memory, bool immutable)
@@ -247,8 +252,10 @@ size_t pcpu_setup_first_chunk(pcpu_get_page_fn get_page, size_t static_size, siz
 	pcpu_base_addr = l.base;
 	pcpu_unit_size = l.unit_size; /* from here on requests are taken */
 	pcpu_slots_init();
+	pcpu_front_init();
 	make_chunks(&l, memory, base_addr != NULL);
 	publish_offsets();
+	pcpu_front_start(pcpu_first_chunk);
 	port_info("first chunk: %u units of %zu bytes at %p: static %zu, reserved %zu, dynamic %zu",
 		  pcpu_nr_units, l.unit_size, (void *)l.base, l.static_size, l.reserved_size,
 		  l.dyn_size);

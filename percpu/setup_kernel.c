@@ -19,6 +19,8 @@
 #include "percpu/percpu.h"
 #include "percpu/port_kernel.h"
 
+#define DEFAULT_ENGINE "areamap"
+
 /* What the command line asks for. */
 struct wish {
 	size_t static_size, reserved_size;
@@ -118,16 +120,31 @@ static ssize_t size_wish(const char *key)
 	return cmdline_get(key) ? (ssize_t)cmdline_size(key, (uint64_t)-1) : -1;
 }
 
+/* percpu_engine=, percpu_front=. The placement of the area map is fixed by its contract, so it goes without a
+ * front unless one is asked for. */
+static void choose_engine(void)
+{
+	const char *engine = cmdline_get("percpu_engine"), *front = cmdline_get("percpu_front");
+
+	if (!engine)
+		engine = DEFAULT_ENGINE;
+	if (!pcpu_engine_select(engine))
+		panic("percpu_engine=%s: no such engine: use bitmap or areamap", engine);
+	if (front && strcmp(front, "on") != 0 && strcmp(front, "off") != 0)
+		panic("percpu_front=%s: use on or off", front);
+	if (front ? strcmp(front, "on") == 0 : strcmp(engine, "bitmap") == 0)
+		pcpu_front_enable();
+}
+
 void percpu_init(void)
 {
-	const char *engine = cmdline_get("percpu_engine"), *alloc = cmdline_get("percpu_alloc");
+	const char *alloc = cmdline_get("percpu_alloc");
 	struct wish wish = {.static_size = (size_t)(__per_cpu_end - __per_cpu_start),
 			    .reserved_size = cmdline_size("percpu_reserve", 0),
 			    .unit_size = size_wish("percpu_unit"),
 			    .dyn_size = size_wish("percpu_dyn")};
 
-	if (engine && !pcpu_engine_select(engine))
-		panic("percpu_engine=%s: no such engine: use areamap", engine);
+	choose_engine();
 	if (!alloc || strcmp(alloc, "embed") == 0)
 		setup_embed(&wish);
 	else if (strcmp(alloc, "page") == 0)

@@ -4,6 +4,7 @@
  * Free asks here before it touches anything, so a bad pointer is refused with a name for what it
  * is.
  */
+#include "percpu/front.h"
 #include "percpu/percpu_internal.h"
 
 /* The part of the first chunk that manages an offset; other chunks have one part. */
@@ -53,7 +54,7 @@ static void classify_offset(struct pcpu_chunk *chunk, struct pcpu_where *out)
 	out->area_offset = area.offset;
 	out->area_length = area.length;
 	out->populated = pcpu_page_populated(chunk, out->offset / PAGE_SIZE);
-	if (!area.used)
+	if (!area.used || pcpu_front_state(chunk, area.offset) == FRONT_IDLE)
 		out->what = PCPU_FREE;
 	else if (area.offset < chunk->start)
 		out->what = PCPU_STATIC;

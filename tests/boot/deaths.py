@@ -94,7 +94,7 @@ COMMAND_LINE = {
         "percpu_alloc=embed: no memory in one piece below 0x30000000 for 1 units of 536870912 bytes: "
         "use percpu_alloc=page or smaller units",
     "percpu_alloc=foo": "percpu_alloc=foo: no such first-chunk allocator: use embed or page",
-    "percpu_engine=foo": "percpu_engine=foo: no such engine: use areamap",
+    "percpu_engine=foo": "percpu_engine=foo: no such engine: use bitmap or areamap",
 }
 
 LOCKS = {

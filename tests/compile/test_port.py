@@ -18,7 +18,7 @@ GLUE = {"percpu/port_kernel.c", "percpu/port_kernel.h", "percpu/setup_kernel.c"}
 PORT = "percpu/port.h"
 MACHINE = "percpu/port_arch.h"  # a port brings its own
 # What a port defines besides the hooks, and the plain C that comes along.
-PORT_DATA = {"cpu_possible_mask", "nr_cpu_ids", "__per_cpu_start", "__per_cpu_offset"}
+PORT_DATA = {"preempt_count", "cpu_possible_mask", "nr_cpu_ids", "__per_cpu_start", "__per_cpu_offset"}
 PLAIN_C = {"memcpy", "memmove", "memset", "memcmp", "strcmp"}
 
 

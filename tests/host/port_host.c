@@ -303,11 +303,23 @@ static void first_embed_style(const struct host_config *config, ssize_t unit, ss
 			       host_page_address(base), NULL);
 }
 
+/* HOST_ENGINE and HOST_FRONT choose what all tests run with that do not choose themselves. */
+static void choose_engine(void)
+{
+	const char *engine = getenv("HOST_ENGINE"), *front = getenv("HOST_FRONT");
+
+	if (engine != NULL && !pcpu_engine_select(engine))
+		host_die("HOST_ENGINE=%s: there is no such engine", engine);
+	if (front != NULL && strcmp(front, "on") == 0)
+		pcpu_front_enable();
+}
+
 void host_first_chunk(const struct host_config *config)
 {
 	ssize_t unit = config->unit_size == 0 ? -1 : config->unit_size;
 	ssize_t dyn = config->dyn_size == 0 ? -1 : config->dyn_size == -2 ? 0 : config->dyn_size;
 
+	choose_engine();
 	if (config->style == HOST_PAGE)
 		first_page_style(config, unit, dyn);
 	else

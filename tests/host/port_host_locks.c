@@ -19,10 +19,16 @@ static _Thread_local bool holds_mutex, holds_lock;
 static unsigned int mutex_waiters;
 static _Thread_local bool irqs_off, in_irq, in_callback;
 
+static pthread_mutex_t
+	cpu_sections[NR_CPUS]; /* held with a CPU's interrupts off by port_irq_save */
+static _Thread_local unsigned int section_depth;
+
 void host_locks_init(void)
 {
 	pthread_mutex_init(&alloc_mutex, NULL);
 	pthread_mutex_init(&spinlock, NULL);
+	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
+		pthread_mutex_init(&cpu_sections[cpu], NULL);
 }
 
 /* Runs a test's callback as if on its own: no callback from inside it. */
@@ -102,6 +108,8 @@ irqflags_t port_lock(void)
 
 	if (holds_lock)
 		host_die("the spinlock is taken twice");
+	if (section_depth > 0)
+		host_die("the spinlock is taken between port_irq_save and port_irq_restore");
 	irqs_off = true;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	pthread_mutex_lock(&spinlock);
@@ -132,6 +140,48 @@ bool port_lock_held(void)
 }
 
 /* ---- Interrupts ---- */
+
+irqflags_t port_irq_save(void)
+{
+	irqflags_t flags = irqs_off ? 0 : RFLAGS_IF;
+
+	irqs_off = true;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (section_depth++ == 0)
+		pthread_mutex_lock(&cpu_sections[host_cpu()]);
+	return flags;
+}
+
+void port_irq_restore(irqflags_t flags)
+{
+	if (section_depth == 0)
+		host_die("port_irq_restore without port_irq_save");
+	if (--section_depth == 0)
+		pthread_mutex_unlock(&cpu_sections[host_cpu()]);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	irqs_off = !(flags & RFLAGS_IF);
+}
+
+bool port_irq_may_sleep(irqflags_t flags)
+{
+	return (flags & RFLAGS_IF) && !in_irq && !holds_lock;
+}
+
+void port_on_each_cpu(void (*fn)(void *arg), void *arg)
+{
+	unsigned int old_cpu = host_cpu(), cpu;
+
+	host_assert_mutex("port_on_each_cpu");
+	for_each_possible_cpu (cpu) {
+		irqflags_t flags;
+
+		host_become_cpu(cpu);
+		flags = port_irq_save();
+		fn(arg);
+		port_irq_restore(flags);
+	}
+	host_become_cpu(old_cpu);
+}
 
 bool host_irqs(bool on)
 {

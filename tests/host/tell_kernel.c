@@ -127,6 +127,12 @@ void vm_unmap_pages(uintptr_t va, size_t n)
 	tell("unmap %lx %zu;", va, n);
 }
 
+void smp_call_all(void (*fn)(void *arg), void *arg)
+{
+	tell("call_all;");
+	fn(arg);
+}
+
 void vm_flush(uintptr_t start, uintptr_t end)
 {
 	tell("flush %lx %lx;", start, end);

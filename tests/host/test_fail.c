@@ -61,9 +61,12 @@ static void must_alloc(size_t size, size_t align)
 /* One request under whatever failures are set. If it fails, nothing has changed. */
 static bool request_or_nothing(size_t size, size_t align, bool reserved, const char *when)
 {
-	struct host_snapshot *before = host_snapshot();
-	void __percpu *ptr = request(size, align, reserved);
+	struct host_snapshot *before;
+	void __percpu *ptr;
 
+	host_run_reclaim(); /* what earlier frees left to it is no doing of this request */
+	before = host_snapshot();
+	ptr = request(size, align, reserved);
 	CHECK_EQ(host_warnings, 0); /* running out of memory is no reason to warn */
 	check_invariants(when);
 	if (ptr != NULL) {

@@ -323,10 +323,26 @@ static void kernel_addresses_are_told_from_others(void **state)
 	assert_false(port_is_kernel_address(PERCPU_LINK_BASE));
 }
 
+static void count_a_call(void *arg)
+{
+	++*(unsigned int *)arg;
+}
+
+static void every_cpu_is_called(void **state)
+{
+	unsigned int calls = 0;
+
+	(void)state;
+	port_on_each_cpu(count_a_call, &calls);
+	expect_story("call_all;");
+	assert_int_equal(calls, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_heap_before_it_is_up),
+		cmocka_unit_test_setup(every_cpu_is_called, start),
 		cmocka_unit_test_setup(a_page_is_its_direct_map_address, start),
 		cmocka_unit_test_setup(ranges_are_charged, start),
 		cmocka_unit_test_setup(the_first_range_lies_low, start),

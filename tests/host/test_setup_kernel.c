@@ -33,7 +33,7 @@ DEFINE_PER_CPU(unsigned char, image[STATIC_BYTES]);
 /* ---- A command line ---- */
 
 static struct {
-	const char *engine, *alloc;
+	const char *engine, *front, *alloc;
 	size_t reserve;
 	ssize_t unit, dyn; /* -1: not given */
 	bool debug;
@@ -43,6 +43,8 @@ const char *cmdline_get(const char *key)
 {
 	if (strcmp(key, "percpu_engine") == 0)
 		return asked.engine;
+	if (strcmp(key, "percpu_front") == 0)
+		return asked.front;
 	if (strcmp(key, "percpu_alloc") == 0)
 		return asked.alloc;
 	if (strcmp(key, "percpu_unit") == 0)
@@ -125,7 +127,15 @@ bool pcpu_debug_enable(void)
 
 bool pcpu_engine_select(const char *name)
 {
-	return strcmp(name, "areamap") == 0;
+	return strcmp(name, "areamap") == 0 || strcmp(name, "bitmap") == 0;
+}
+
+static unsigned int front_enabled;
+
+bool pcpu_front_enable(void)
+{
+	front_enabled++;
+	return true;
 }
 
 /* ---- The set-up, which keeps its arguments ---- */
@@ -333,12 +343,33 @@ static void page_with_sizes(void **state)
 	init(3 * UNIT, 1, NULL);
 }
 
+static void the_front_comes_with_the_bitmap_or_when_asked_for(void **state)
+{
+	static const struct {
+		const char *engine, *front;
+		unsigned int enabled;
+	} cases[] = {{"areamap", NULL, 0}, {"areamap", "on", 1}, {"areamap", "off", 0},
+		     {"bitmap", NULL, 1},  {"bitmap", "off", 0}, {"bitmap", "on", 1}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		power_on(state);
+		front_enabled = 0;
+		asked.engine = cases[i].engine;
+		asked.front = cases[i].front;
+		percpu_init();
+		assert_int_equal(front_enabled, cases[i].enabled);
+	}
+}
+
 static void unknown_names_panic(void **state)
 {
 	(void)state;
 	asked.engine = "slab";
-	EXPECT_PANIC(percpu_init(), "percpu_engine=slab: no such engine: use areamap");
+	EXPECT_PANIC(percpu_init(), "percpu_engine=slab: no such engine: use bitmap or areamap");
 	asked.engine = NULL;
+	asked.front = "maybe";
+	EXPECT_PANIC(percpu_init(), "percpu_front=maybe: use on or off");
+	asked.front = NULL;
 	asked.alloc = "lpage";
 	EXPECT_PANIC(percpu_init(), "percpu_alloc=lpage: no such first-chunk allocator");
 	assert_int_equal(got.calls, 0);
@@ -354,6 +385,7 @@ int main(void)
 		cmocka_unit_test_setup(embed_without_memory, power_on),
 		cmocka_unit_test_setup(page_by_page, power_on),
 		cmocka_unit_test_setup(page_with_sizes, power_on),
+		cmocka_unit_test_setup(the_front_comes_with_the_bitmap_or_when_asked_for, power_on),
 		cmocka_unit_test_setup(unknown_names_panic, power_on),
 	};
 

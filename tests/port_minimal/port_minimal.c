@@ -315,6 +315,14 @@ void port_set_offset(unsigned int cpu, uintptr_t offset)
 	__per_cpu_offset[cpu] = offset;
 }
 
+void port_on_each_cpu(void (*fn)(void *arg), void *arg)
+{
+	irqflags_t flags = irq_save();
+
+	fn(arg);
+	irq_restore(flags);
+}
+
 /* Promises 0 … UNIT_PAGES - 1 are the first chunk's for good. */
 static struct page *first_page(unsigned int cpu __unused, size_t n)
 {

@@ -387,7 +387,8 @@ int main(int argc, char **argv)
 		take_option(argv[i]);
 	load_trace();
 	if (!pcpu_engine_select(engine))
-		fail(EXIT_OPTION, "percpu_engine=%s: no such engine: use areamap", engine);
+		fail(EXIT_OPTION, "percpu_engine=%s: no such engine: use bitmap or areamap",
+		     engine);
 	host_boot(&machine);
 	tell_changes();
 	run_events();

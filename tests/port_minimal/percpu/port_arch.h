@@ -34,6 +34,11 @@ static inline void irq_restore(irqflags_t flags)
 	machine_irqs_on = flags;
 }
 
+#define port_irq_save		  irq_save
+#define port_irq_restore	  irq_restore
+#define port_irq_may_sleep(flags) (flags)
+#define port_zero(p, n)		  memset(p, 0, n)
+
 #define DECLARE_PER_CPU(type, name) extern __typeof__(type) name
 #define DEFINE_PER_CPU(type, name)  __section("percpu_static") __typeof__(type) name
 

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The engine `bitmap`: what is in use as bits, and a tree over them that knows every free run.
+ *
+ *	granules	4 bytes each; sizes are rounded up to whole ones
+ *	used		a bit a granule: 1, an area has it
+ *	start		a bit a granule: 1, an area begins here
+ *	tree		of the bits, a leaf for each 1024 granules: the longest run below a node for each
+ *			alignment, and the runs at its two ends, from which its parent is computed
+ *
+ * The tree says at each node whether a request fits below it, so the lowest place is found by one
+ * descent, and only a request that fits nowhere fails. What changes bits marks their leaf dirty; the next
+ * who needs the tree computes dirty nodes anew, leaves first. A free is therefore a few bit operations,
+ * and nothing here depends on how many areas there are.
+ *
+ * A span or a first part that is no multiple of 4 has its odd bytes in the granule before it.
+ */
+#include "percpu/area.h"
+
+#include "percpu/percpu_internal.h"
+
+#define GRANULE	   4
+#define LEAF	   1024 /* granules: a page */
+#define LEAF_WORDS (LEAF / BITS_PER_LONG)
+#define NR_ALIGNS  11 /* 4, 8 … 4096 */
+
+/* The free runs in a stretch of granules; all in granules. */
+struct node {
+	uint32_t length;	     /* of the stretch; 0: beyond the end of the space */
+	uint32_t prefix, suffix;     /* of free granules at its two ends */
+	uint32_t longest[NR_ALIGNS]; /* longest run, counted from where it is aligned so */
+};
+
+struct bitmap_books {
+	size_t granules; /* in the space */
+	size_t leaves;	 /* a power of two; node 1 is the root, n's children 2n and 2n + 1 */
+	unsigned long *used, *start;
+	unsigned long *dirty; /* nodes to be computed anew */
+	struct node *nodes;
+};
+
+/* ---- Bits ---- */
+
+static size_t next_used(const struct bitmap_books *b, size_t from, size_t end)
+{
+	return min(bitmap_next_set(b->used, b->granules, from), end);
+}
+
+/* The first granule at or after `from` whose bit in used is clear, or starts an area if starts. */
+static size_t next_edge(const struct bitmap_books *b, size_t from, size_t end, bool starts)
+{
+	while (from < end) {
+		size_t n = from / BITS_PER_LONG;
+		unsigned long word = ~b->used[n] | (starts ? b->start[n] : 0);
+
+		word >>= from % BITS_PER_LONG;
+		if (word != 0)
+			return min(from + (size_t)__builtin_ctzl(word), end);
+		from = (n + 1) * BITS_PER_LONG;
+	}
+	return end;
+}
+
+/* Where the area or part in use that holds a granule ends. */
+static size_t area_end(const struct bitmap_books *b, size_t granule)
+{
+	return next_edge(b, granule + 1, b->granules, true);
+}
+
+/* One past the last set bit of map at or before `from`; 0: there is none. */
+static size_t after_last_set(const unsigned long *map, size_t from)
+{
+	size_t n = from / BITS_PER_LONG;
+	unsigned long word = map[n] << (BITS_PER_LONG - 1 - from % BITS_PER_LONG);
+
+	if (word != 0)
+		return from + 1 - (size_t)__builtin_clzl(word);
+	while (n-- > 0) {
+		if (map[n] != 0)
+			return (n + 1) * BITS_PER_LONG - (size_t)__builtin_clzl(map[n]);
+	}
+	return 0;
+}
+
+/* Sets or clears the bits of [from, end) in used. */
+static void used_change(struct bitmap_books *b, size_t from, size_t end, bool set)
+{
+	while (from < end) {
+		size_t n = from / BITS_PER_LONG, shift = from % BITS_PER_LONG;
+		size_t count = min(end - from, BITS_PER_LONG - shift);
+		unsigned long mask = (~0ul >> (BITS_PER_LONG - count)) << shift;
+
+		b->used[n] = set ? b->used[n] | mask : b->used[n] & ~mask;
+		from += count;
+	}
+}
+
+static void mark_dirty(struct bitmap_books *b, size_t from, size_t end)
+{
+	for (size_t leaf = from / LEAF; leaf <= (end - 1) / LEAF; leaf++)
+		bitmap_set(b->dirty, b->leaves + leaf);
+}
+
+/* ---- The tree ---- */
+
+static uint32_t aligned_length(size_t from, size_t end, unsigned int order)
+{
+	size_t start = ALIGN_UP(from, (size_t)1 << order);
+
+	return start < end ? (uint32_t)(end - start) : 0;
+}
+
+static void node_add_run(struct node *node, size_t from, size_t end)
+{
+	for (unsigned int order = 0; order < NR_ALIGNS; order++) {
+		uint32_t length = aligned_length(from, end, order);
+
+		if (length == 0)
+			return;
+		if (length > node->longest[order])
+			node->longest[order] = length;
+	}
+}
+
+static void leaf_compute(const struct bitmap_books *b, struct node *node, size_t leaf)
+{
+	size_t first = leaf * LEAF, end = min(first + LEAF, b->granules), from, to;
+
+	*node = (struct node){.length = (uint32_t)(end - first)};
+	for (from = next_edge(b, first, end, false); from < end;
+	     from = next_edge(b, to, end, false)) {
+		to = next_used(b, from, end);
+		node_add_run(node, from, to);
+		if (from == first)
+			node->prefix = (uint32_t)(to - from);
+		if (to == end)
+			node->suffix = (uint32_t)(to - from);
+	}
+}
+
+/* middle: the granule where the right child begins. */
+static void inner_compute(struct node *node, const struct node *left, const struct node *right,
+			  size_t middle)
+{
+	node->length = left->length + right->length;
+	node->prefix = left->prefix == left->length ? left->length + right->prefix : left->prefix;
+	node->suffix =
+		right->suffix == right->length ? right->length + left->suffix : right->suffix;
+	for (unsigned int order = 0; order < NR_ALIGNS; order++)
+		node->longest[order] = max(left->longest[order], right->longest[order]);
+	if (left->suffix > 0 && right->prefix > 0)
+		node_add_run(node, middle - left->suffix, middle + right->prefix);
+}
+
+/* The first granule below a node's right child. */
+static size_t middle_of(const struct bitmap_books *b, size_t n)
+{
+	unsigned int depth = 63 - (unsigned int)__builtin_clzl(n);
+	size_t leaves = b->leaves >> depth;
+
+	return ((n - ((size_t)1 << depth)) * leaves + leaves / 2) * LEAF;
+}
+
+static void node_compute(const struct bitmap_books *b, struct node *node, size_t n)
+{
+	if (n < b->leaves)
+		inner_compute(node, &b->nodes[2 * n], &b->nodes[2 * n + 1], middle_of(b, n));
+	else if ((n - b->leaves) * LEAF < b->granules)
+		leaf_compute(b, node, n - b->leaves);
+	else
+		*node = (struct node){0};
+}
+
+/* Computes what is dirty: children have higher numbers than their parents, so from the highest on. Returns
+ * how many nodes that were. */
+static size_t refresh(struct pcpu_space *space)
+{
+	struct bitmap_books *b = space->books;
+	size_t computed = 0;
+
+	for (size_t i = BITS_TO_LONGS(2 * b->leaves); i-- > 0;) {
+		while (b->dirty[i] != 0) {
+			size_t n = i * BITS_PER_LONG + 63 - (size_t)__builtin_clzl(b->dirty[i]);
+
+			bitmap_clear(b->dirty, n);
+			node_compute(b, &b->nodes[n], n);
+			computed++;
+			if (n > 1)
+				bitmap_set(b->dirty, n / 2);
+		}
+	}
+	return computed;
+}
+
+/* Where the lowest run that fits begins, aligned; b->granules if there is none. Nothing is dirty. */
+static size_t tree_search(const struct bitmap_books *b, size_t count, unsigned int order)
+{
+	size_t n = 1, end, from, to;
+
+	if (b->nodes[1].longest[order] < count)
+		return b->granules;
+	for (; n < b->leaves; pcpu_counters.entries_touched++) {
+		const struct node *left = &b->nodes[2 * n], *right = left + 1;
+		size_t middle = middle_of(b, n);
+
+		if (left->longest[order] >= count)
+			n = 2 * n;
+		else if (left->suffix > 0 && aligned_length(middle - left->suffix,
+							    middle + right->prefix, order) >= count)
+			return ALIGN_UP(middle - left->suffix, (size_t)1 << order);
+		else
+			n = 2 * n + 1;
+	}
+	from = (n - b->leaves) * LEAF;
+	end = min(from + LEAF, b->granules);
+	do {
+		from = next_edge(b, from, end, false);
+		to = next_used(b, from, end);
+		pcpu_counters.entries_touched++;
+		if (aligned_length(from, to, order) >= count)
+			return ALIGN_UP(from, (size_t)1 << order);
+		from = to;
+	} while (from < end);
+	return b->granules;
+}
+
+/* ---- The engine ---- */
+
+/* Bytes of a run of granules; the last one has the odd bytes at the end. */
+static size_t bytes_of(const struct pcpu_space *space, size_t from, size_t end)
+{
+	const struct bitmap_books *b = space->books;
+
+	return (end - from) * GRANULE + (end == b->granules ? space->span % GRANULE : 0);
+}
+
+/* The longest free run; the odd bytes at the end count for one that reaches there. Nothing is dirty. */
+static void hint_set(struct pcpu_space *space)
+{
+	const struct node *root = &((struct bitmap_books *)space->books)->nodes[1];
+
+	space->hint = root->longest[0] * (size_t)GRANULE;
+	if (root->suffix > 0 && root->suffix == root->longest[0])
+		space->hint += space->span % GRANULE;
+}
+
+static size_t leaves_of(size_t span)
+{
+	size_t leaves = 1;
+
+	while (leaves * LEAF * GRANULE < span)
+		leaves *= 2;
+	return leaves;
+}
+
+static size_t bitmap_init_bytes(size_t span)
+{
+	size_t leaves = leaves_of(span);
+
+	return sizeof(struct bitmap_books) + 2 * leaves * LEAF / 8 +
+	       BITS_TO_LONGS(2 * leaves) * sizeof(long) + 2 * leaves * sizeof(struct node);
+}
+
+static void bitmap_init(struct pcpu_space *space, size_t used, size_t free, void *mem, size_t bytes,
+			bool mem_is_static)
+{
+	struct bitmap_books *b = mem;
+	size_t first = (used + GRANULE - 1) / GRANULE;
+
+	space->span = used + free;
+	space->books = b;
+	space->book_bytes = bytes;
+	space->books_are_static = mem_is_static;
+	b->granules = space->span / GRANULE;
+	b->leaves = leaves_of(space->span);
+	b->used = (unsigned long *)(b + 1);
+	b->start = b->used + b->leaves * LEAF_WORDS;
+	b->dirty = b->start + b->leaves * LEAF_WORDS;
+	b->nodes = (struct node *)(b->dirty + BITS_TO_LONGS(2 * b->leaves));
+	first = min(first, b->granules);
+	used_change(b, 0, first, true);
+	if (first > 0)
+		bitmap_set(b->start, 0);
+	space->free_size = first < b->granules ? bytes_of(space, first, b->granules) : 0;
+	for (size_t leaf = 0; leaf < b->leaves; leaf++)
+		bitmap_set(b->dirty, b->leaves + leaf);
+	refresh(space);
+	hint_set(space);
+}
+
+static void *bitmap_destroy(struct pcpu_space *space, size_t *bytes)
+{
+	*bytes = space->book_bytes;
+	return space->books_are_static ? NULL : space->books;
+}
+
+static size_t bitmap_grow_bytes(const struct pcpu_space *space __unused)
+{
+	return 0;
+}
+
+static void *bitmap_grow(struct pcpu_space *space __unused, void *mem, size_t bytes,
+			 size_t *old_bytes)
+{
+	*old_bytes = bytes;
+	return mem; /* never asked for */
+}
+
+static size_t bitmap_rank(struct pcpu_space *space)
+{
+	pcpu_counters.entries_touched += refresh(space);
+	hint_set(space);
+	return space->hint;
+}
+
+static unsigned int order_of(size_t align)
+{
+	return align <= GRANULE ? 0 : (unsigned int)__builtin_ctzl(align / GRANULE);
+}
+
+static void carve(struct pcpu_space *space, size_t from, size_t end)
+{
+	struct bitmap_books *b = space->books;
+
+	used_change(b, from, end, true);
+	mark_dirty(b, from, end);
+	space->free_size -= bytes_of(space, from, end);
+}
+
+static bool bitmap_alloc(struct pcpu_space *space, size_t size, size_t align,
+			 struct pcpu_grant *grant)
+{
+	struct bitmap_books *b = space->books;
+	size_t count = (size + GRANULE - 1) / GRANULE, from;
+
+	pcpu_counters.scans++;
+	bitmap_rank(space);
+	from = tree_search(b, count, order_of(align));
+	if (from == b->granules)
+		return false;
+	carve(space, from, from + count);
+	bitmap_set(b->start, from);
+	*grant = (struct pcpu_grant){.offset = from * GRANULE,
+				     .length = bytes_of(space, from, from + count)};
+	return true;
+}
+
+/* As many areas as fit from `from` on into a run that ends at `end`. */
+static size_t carve_row(struct pcpu_space *space, size_t from, size_t end, size_t count,
+			size_t max_areas, size_t *offsets)
+{
+	struct bitmap_books *b = space->books;
+	size_t n = 0;
+
+	if (end == b->granules && space->span % GRANULE != 0)
+		end -= from < end; /* the areas are to be alike, and the last granule is larger */
+	for (; n < max_areas && from + (n + 1) * count <= end; n++) {
+		offsets[n] = (from + n * count) * GRANULE;
+		bitmap_set(b->start, from + n * count);
+	}
+	if (n > 0)
+		carve(space, from, from + n * count);
+	return n;
+}
+
+/* The lowest place, the run that it is in, and what else there is in the rest of its leaf. */
+static size_t bitmap_alloc_many(struct pcpu_space *space, size_t size, size_t align,
+				size_t max_areas, size_t *offsets)
+{
+	struct bitmap_books *b = space->books;
+	size_t count = size / GRANULE, step = (size_t)1 << order_of(align), n = 0, from, end, stop;
+
+	pcpu_counters.scans++;
+	bitmap_rank(space);
+	from = tree_search(b, count, order_of(align));
+	stop = min(ALIGN_DOWN(from, (size_t)LEAF) + LEAF, b->granules);
+	while (from < stop && n < max_areas) {
+		end = next_used(b, from, min(from + (max_areas - n) * count, b->granules));
+		n += carve_row(space, from, end, count, max_areas - n, offsets + n);
+		from = ALIGN_UP(next_edge(b, max(end, from + 1), stop, false), step);
+	}
+	return n;
+}
+
+static size_t bitmap_free(struct pcpu_space *space, size_t offset)
+{
+	struct bitmap_books *b = space->books;
+	size_t from = offset / GRANULE, end, length;
+
+	if (offset % GRANULE != 0 || from >= b->granules || !bitmap_test(b->start, from))
+		return 0;
+	end = area_end(b, from);
+	bitmap_clear(b->start, from);
+	used_change(b, from, end, false);
+	mark_dirty(b, from, end);
+	length = bytes_of(space, from, end);
+	space->free_size += length;
+	return length;
+}
+
+static void bitmap_undo(struct pcpu_space *space, const struct pcpu_grant *grant)
+{
+	bitmap_free(space, grant->offset);
+}
+
+static void bitmap_find(const struct pcpu_space *space, size_t offset, struct pcpu_area *out)
+{
+	const struct bitmap_books *b = space->books;
+	size_t granule = min(offset / GRANULE, b->granules - 1), from, end;
+
+	out->used = bitmap_test(b->used, granule);
+	if (out->used) {
+		from = after_last_set(b->start, granule) - 1;
+		end = area_end(b, granule);
+	} else {
+		from = after_last_set(b->used, granule);
+		end = next_used(b, granule, b->granules);
+	}
+	out->offset = from * GRANULE;
+	out->length = bytes_of(space, from, end);
+}
+
+static void bitmap_walk(const struct pcpu_space *space, pcpu_area_fn fn, void *arg)
+{
+	const struct bitmap_books *b = space->books;
+	size_t end;
+
+	for (size_t from = 0; from < b->granules; from = end) {
+		bool used = bitmap_test(b->used, from);
+
+		end = used ? area_end(b, from) : next_used(b, from, b->granules);
+		fn(&(struct pcpu_area){from * GRANULE, bytes_of(space, from, end), used}, arg);
+	}
+}
+
+static void count_run(const struct pcpu_area *area __unused, void *arg)
+{
+	++*(size_t *)arg;
+}
+
+static size_t bitmap_entries(const struct pcpu_space *space, size_t *room)
+{
+	size_t entries = 0;
+
+	*room = ((const struct bitmap_books *)space->books)->granules;
+	bitmap_walk(space, count_run, &entries);
+	return entries;
+}
+
+/* ---- The checker's part ---- */
+
+static const char *check_tree(const struct bitmap_books *b)
+{
+	struct node want;
+
+	for (size_t i = 0; i < BITS_TO_LONGS(2 * b->leaves); i++) {
+		if (b->dirty[i] != 0)
+			return "the tree is not up to date";
+	}
+	for (size_t n = 1; n < 2 * b->leaves; n++) {
+		node_compute(b, &want, n);
+		for (unsigned int order = 0; order < NR_ALIGNS; order++) {
+			if (want.longest[order] != b->nodes[n].longest[order])
+				return "a node of the tree has another longest run";
+		}
+		if (want.prefix != b->nodes[n].prefix || want.suffix != b->nodes[n].suffix)
+			return "a node of the tree has other ends";
+	}
+	return NULL;
+}
+
+struct sums {
+	size_t all, free, longest;
+};
+
+static void add_run(const struct pcpu_area *area, void *arg)
+{
+	struct sums *sums = arg;
+
+	sums->all += area->length;
+	if (area->used)
+		return;
+	sums->free += area->length;
+	sums->longest = max(sums->longest, area->length);
+}
+
+static const char *bitmap_check(const struct pcpu_space *space)
+{
+	const struct bitmap_books *b = space->books;
+	struct sums sums = {0, 0, 0};
+
+	for (size_t i = 0; i < b->leaves * LEAF_WORDS; i++) {
+		unsigned long before = i > 0 ? b->used[i - 1] >> (BITS_PER_LONG - 1) : 0;
+
+		if (b->start[i] & ~b->used[i])
+			return "an area starts in free granules";
+		if (b->used[i] & ~(b->used[i] << 1 | before) & ~b->start[i])
+			return "granules in use that belong to no area";
+	}
+	bitmap_walk(space, add_run, &sums);
+	if (sums.all != space->span)
+		return "the runs do not add up to the span";
+	if (sums.free != space->free_size)
+		return "free_size is not the sum of the free runs";
+	if (space->hint < sums.longest)
+		return "the hint is below the longest free run";
+	return check_tree(b);
+}
+
+const struct pcpu_engine bitmap_engine = {
+	.name = "bitmap",
+	.exact = true,
+	.init_bytes = bitmap_init_bytes,
+	.init = bitmap_init,
+	.destroy = bitmap_destroy,
+	.grow_bytes = bitmap_grow_bytes,
+	.grow = bitmap_grow,
+	.rank = bitmap_rank,
+	.alloc = bitmap_alloc,
+	.alloc_many = bitmap_alloc_many,
+	.free = bitmap_free,
+	.undo = bitmap_undo,
+	.find = bitmap_find,
+	.walk = bitmap_walk,
+	.entries = bitmap_entries,
+	.check = bitmap_check,
+};

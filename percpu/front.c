@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The front's two hits, and what makes them quick: classes by size, chunks by pointer. front.h draws
+ * the whole picture; front_stock.c has the way in, front_sweep.c the way back.
+ */
+#include "percpu/front_internal.h"
+
+#define FRAME_SHIFT   16 /* no unit is smaller */
+#define FRAME_BUCKETS 1024
+
+bool pcpu_front_on;
+
+static uint8_t class_of[FRONT_MAX_SIZE / FRONT_GRANULE + 1]; /* (C) by granules */
+static uint16_t size_of[FRONT_NR_CLASSES];		     /* (C) bytes */
+static uint16_t mask_of[FRONT_MAX_ALIGN + 1]; /* (C) by alignment: what a size is rounded up by */
+static size_t unit_granules;		      /* (C) 0: no front */
+static size_t chunk_bytes;		      /* (C) */
+static uintptr_t ptr_to_addr;		      /* (C) what to add to a per-CPU pointer */
+
+static enum front_mode mode = FRONT_OPEN; /* (L) to change */
+
+/* Frames by pointer, (L) to change. Every list ends in the first chunk's. */
+static struct pcpu_frame first_frame;
+static struct pcpu_frame *frames[FRAME_BUCKETS] = {[0 ... FRAME_BUCKETS - 1] = &first_frame};
+
+/* What a CPU has until it has a front of its own: nothing ready, no room. */
+static struct pcpu_front no_front;
+static DEFINE_PER_CPU(struct pcpu_front *, my_front) = &no_front;
+
+struct pcpu_front *pcpu_front_mine(void)
+{
+	return this_cpu_read(my_front);
+}
+
+void pcpu_front_give(unsigned int cpu, struct pcpu_front *front)
+{
+	per_cpu(my_front, cpu) = front ? front : &no_front;
+}
+
+/* ---- Classes: every 4 bytes to 64, every 8 to 128, every 16 to 320, every 32 to the end ---- */
+
+size_t pcpu_front_size(unsigned int class)
+{
+	if (class <= 16)
+		return 4 * (size_t) class;
+	if (class <= 24)
+		return 64 + 8 * ((size_t) class - 16);
+	if (class <= 36)
+		return 128 + 16 * ((size_t) class - 24);
+	return 320 + 32 * ((size_t) class - 36);
+}
+
+size_t pcpu_front_align(unsigned int class)
+{
+	size_t size = pcpu_front_size(class);
+
+	return min(size & -size, (size_t)FRONT_MAX_ALIGN);
+}
+
+/*
+ * A multiple of an alignment up to 64 is in a class whose size is one too, so all areas of a class suit all
+ * its requests. What no class serves comes out too large, or as 0 granules.
+ */
+static __always_inline unsigned int class_for(size_t size, size_t align)
+{
+	size_t mask, granules;
+
+	if (unlikely(align > FRONT_MAX_ALIGN))
+		return 0;
+	mask = mask_of[align];
+	granules = ((size + mask) & ~mask) / FRONT_GRANULE;
+	return likely(granules < ARRAY_SIZE(class_of)) ? class_of[granules] : 0;
+}
+
+unsigned int pcpu_front_class(size_t size, size_t align)
+{
+	return class_for(size, align);
+}
+
+/* ---- Frames ---- */
+
+/* The frame of the chunk whose unit 0 a pointer points into, with the granule it starts; NULL if there is
+ * none, or it starts no granule. */
+static __always_inline struct pcpu_frame *frame_find(uintptr_t ptr, size_t *granule)
+{
+	struct pcpu_frame *frame;
+
+	frame = __atomic_load_n(&frames[(ptr >> FRAME_SHIFT) % FRAME_BUCKETS], __ATOMIC_ACQUIRE);
+	for (;;) {
+		size_t offset = ptr - frame->base;
+
+		*granule = offset / FRONT_GRANULE | offset << 62; /* odd bytes make it too large */
+		if (likely(*granule < unit_granules))
+			return frame;
+		if (frame == &first_frame)
+			return NULL;
+		frame = __atomic_load_n(&frame->next, __ATOMIC_ACQUIRE);
+	}
+}
+
+struct pcpu_frame *pcpu_front_frame(uintptr_t ptr)
+{
+	size_t granule;
+
+	return frame_find(ptr, &granule);
+}
+
+/* A unit's frames: those that it lies in, wherever it starts. */
+static size_t frames_of_unit(void)
+{
+	return PFN_UP(pcpu_unit_size) * PAGE_SIZE / PCPU_MIN_UNIT_SIZE + 2;
+}
+
+static size_t mark_bytes(void)
+{
+	return pcpu_unit_size / FRONT_GRANULE + pcpu_unit_size / FRONT_BLOCK;
+}
+
+size_t pcpu_front_book_bytes(void)
+{
+	return pcpu_front_on ? frames_of_unit() * sizeof(struct pcpu_frame) + mark_bytes() : 0;
+}
+
+void pcpu_front_insert(struct pcpu_chunk *chunk)
+{
+	uintptr_t ptr = (uintptr_t)pcpu_addr_to_ptr((uintptr_t)chunk->base);
+	uintptr_t number = ptr >> FRAME_SHIFT, last = (ptr + pcpu_unit_size - 1) >> FRAME_SHIFT;
+	struct pcpu_frame *frame = chunk->front_books;
+
+	pcpu_assert_locked(__func__);
+	if (!pcpu_front_on || chunk->first)
+		return;
+	chunk->tags = (uint8_t *)(frame + frames_of_unit());
+	for (; number <= last; number++, frame++) {
+		struct pcpu_frame **head = &frames[number % FRAME_BUCKETS];
+
+		*frame = (struct pcpu_frame){.next = *head,
+					     .head = head,
+					     .base = ptr,
+					     .tags = chunk->tags,
+					     .marks = chunk->tags + unit_granules};
+		__atomic_store_n(head, frame, __ATOMIC_RELEASE);
+	}
+}
+
+void pcpu_front_remove(struct pcpu_chunk *chunk)
+{
+	struct pcpu_frame *frame = chunk->front_books;
+
+	pcpu_assert_locked(__func__);
+	for (size_t i = 0; frame && i < frames_of_unit() && frame->head; i++, frame++) {
+		struct pcpu_frame **link = frame->head;
+
+		while (*link != frame)
+			link = &(*link)->next;
+		__atomic_store_n(link, frame->next, __ATOMIC_RELEASE);
+	}
+}
+
+/* ---- Hits ---- */
+
+/* Whether the mode is the one in which a hit works, or the other one too. To be asked with interrupts off:
+ * pcpu_front_close waits for whoever asked before. */
+static __always_inline bool mode_suits(bool observed_too)
+{
+	enum front_mode now = FOLDED_LOAD(mode);
+
+	return now == FRONT_OPEN || (observed_too && now == FRONT_OBSERVED);
+}
+
+static void mode_set(bool closed, bool observed)
+{
+	pcpu_assert_locked(__func__);
+	__atomic_store_n(&mode, closed ? FRONT_CLOSED : observed ? FRONT_OBSERVED : FRONT_OPEN,
+			 __ATOMIC_RELEASE);
+}
+
+static bool is_closed, is_observed; /* (L) */
+
+void pcpu_front_observe(bool observed)
+{
+	is_observed = observed;
+	mode_set(is_closed, is_observed);
+}
+
+void pcpu_front_shutter(bool closed)
+{
+	is_closed = closed;
+	mode_set(is_closed, is_observed);
+}
+
+static __noinline void __percpu *zeroed_many(uintptr_t ptr, size_t size)
+{
+	char *addr = (char *)(ptr + ptr_to_addr);
+	size_t unit = chunk_bytes;
+
+	size = ALIGN_UP(size, FRONT_GRANULE);
+	do {
+		unit -= pcpu_unit_size;
+		port_zero(addr + unit, size);
+	} while (unit != 0);
+	return (void __percpu *)ptr;
+}
+
+/* Zeroes an area on every CPU. The commonest size is worth a loop of its own. */
+static __always_inline void __percpu *zeroed(uintptr_t ptr, size_t size)
+{
+	char *addr = (char *)(ptr + ptr_to_addr);
+	size_t unit = chunk_bytes, step = pcpu_unit_size;
+
+	if (size != 8)
+		return zeroed_many(ptr, size);
+	do {
+		unit -= step;
+		port_zero(addr + unit, 8);
+	} while (unit != 0);
+	return (void __percpu *)ptr;
+}
+
+/* Takes an area from this CPU's stack. Interrupts were on if it succeeds; off in any case.
+ * observed: it may be. */
+static __always_inline bool take(size_t size, size_t align, bool observed, irqflags_t flags,
+				 uintptr_t *ptr)
+{
+	unsigned int class = class_for(size, align);
+	struct pcpu_front *front = this_cpu_read(my_front);
+	struct front_area *area = front->top[class];
+
+	if (unlikely(area == front->bottom[class] || !mode_suits(observed) ||
+		     !port_irq_may_sleep(flags)))
+		return false;
+	front->top[class] = --area;
+	count_up(&front->allocs[class], 1);
+	*ptr = area->ptr;
+	tag_set(area->tag, TAG_LIVE | class);
+	return true;
+}
+
+/* Frees an area of the front. Interrupts off. *wake: reclaim is to be woken. */
+static __always_inline bool put(void __percpu *ptr, bool observed, const struct pcpu_event *event,
+				bool *wake)
+{
+	size_t granule, was, class;
+	struct pcpu_front *front;
+	struct pcpu_frame *frame;
+	struct front_area *area;
+	uint8_t *tag;
+
+	frame = frame_find((uintptr_t)ptr, &granule);
+	if (unlikely(!frame || !mode_suits(observed)))
+		return false;
+	tag = &frame->tags[granule];
+	was = tag_of(tag);
+	if (unlikely(!(was & TAG_LIVE) || !tag_take(tag, (uint8_t)was)))
+		return false;
+	if (observed)
+		pcpu_tell(event);
+	class = was - TAG_LIVE;
+	front = this_cpu_read(my_front);
+	count_up(&front->frees[class], 1);
+	area = front->top[class];
+	if (likely(area != front->limit[class])) {
+		*area = (struct front_area){(uintptr_t)ptr, tag};
+		front->top[class] = area + 1;
+	} else {
+		*wake = front_bury(front, frame, granule, size_of[class]);
+	}
+	return true;
+}
+
+/* Whatever the shortest way does not do: interrupts back, and all over again. */
+static __noinline void __percpu *alloc_missed(size_t size, size_t align, uintptr_t caller,
+					      irqflags_t flags)
+{
+	port_irq_restore(flags);
+	return pcpu_alloc_slowly(size, align, false, caller);
+}
+
+static __noinline void free_missed(void __percpu *ptr, uintptr_t caller, irqflags_t flags)
+{
+	port_irq_restore(flags);
+	pcpu_free_slowly(ptr, caller);
+}
+
+static __noinline void wake(irqflags_t flags)
+{
+	port_irq_restore(flags);
+	pcpu_front_wake();
+}
+
+void __percpu *__alloc_percpu(size_t size, size_t align)
+{
+	irqflags_t flags = port_irq_save();
+	uintptr_t ptr;
+
+	if (unlikely(!take(size, align, false, flags, &ptr)))
+		return alloc_missed(size, align, CALLER(), flags);
+	port_irq_restore(flags);
+	return zeroed(ptr, size);
+}
+
+void free_percpu(void __percpu *ptr)
+{
+	irqflags_t flags = port_irq_save();
+	bool woken = false;
+
+	if (unlikely(!put(ptr, false, NULL, &woken)))
+		free_missed(ptr, CALLER(), flags);
+	else if (unlikely(woken))
+		wake(flags);
+	else
+		port_irq_restore(flags);
+}
+
+void __percpu *pcpu_front_alloc(size_t size, size_t align, uintptr_t caller)
+{
+	irqflags_t flags = port_irq_save();
+	struct pcpu_event event = {
+		.kind = PCPU_ALLOCATED, .size = size, .align = align, .caller = caller};
+	uintptr_t ptr;
+	bool taken = take(size, align, true, flags, &ptr);
+
+	port_irq_restore(flags);
+	if (!taken)
+		return NULL;
+	event.ptr = zeroed(ptr, size);
+	pcpu_tell(&event);
+	return (void __percpu *)ptr;
+}
+
+bool pcpu_front_free(void __percpu *ptr, uintptr_t caller)
+{
+	irqflags_t flags = port_irq_save();
+	struct pcpu_event event = {
+		.kind = PCPU_FREED, .ptr = ptr, .caller = caller, .flags = flags};
+	bool woken = false, freed = put(ptr, true, &event, &woken);
+
+	port_irq_restore(flags);
+	if (woken)
+		pcpu_front_wake();
+	return freed;
+}
+
+/* ---- Set-up ---- */
+
+static void classes_init(void)
+{
+	unsigned int class = 1;
+
+	for (size_t granules = 1; granules < ARRAY_SIZE(class_of); granules++) {
+		class += granules * FRONT_GRANULE > pcpu_front_size(class);
+		class_of[granules] = (uint8_t) class;
+		size_of[class] = (uint16_t)pcpu_front_size(class);
+	}
+	for (size_t align = 0; align <= FRONT_MAX_ALIGN; align++)
+		mask_of[align] =
+			is_power_of_2(align) ? (uint16_t)(max(align, 4ul) - 1) : UINT16_MAX;
+}
+
+uint8_t *pcpu_front_init_hits(void)
+{
+	uint8_t *tags = port_early_alloc(mark_bytes());
+
+	classes_init();
+	unit_granules = pcpu_unit_size / FRONT_GRANULE;
+	chunk_bytes = pcpu_chunk_bytes();
+	ptr_to_addr = (uintptr_t)pcpu_base_addr - (uintptr_t)__per_cpu_start;
+	first_frame = (struct pcpu_frame){
+		.base = (uintptr_t)__per_cpu_start, .tags = tags, .marks = tags + unit_granules};
+	return tags;
+}

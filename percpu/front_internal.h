@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What front.c and front_stock.c share with front_sweep.c: tags, and the step from live to dead. */
+#pragma once
+
+#include "percpu/front.h"
+
+/*
+ * A tag: 0, the granule starts no area of the front; a class alone, the area is idle, ready on some
+ * CPU; a class with TAG_LIVE, a caller has it; TAG_DEAD, it waits for a sweep.
+ */
+#define TAG_LIVE 0x80u
+#define TAG_DEAD 0x7fu
+
+static inline uint8_t tag_of(const uint8_t *tag)
+{
+	return __atomic_load_n(tag, __ATOMIC_RELAXED);
+}
+
+static inline void tag_set(uint8_t *tag, unsigned int value)
+{
+	__atomic_store_n(tag, (uint8_t)value, __ATOMIC_RELAXED);
+}
+
+/* From live to idle; false: another CPU was faster. */
+static inline bool tag_take(uint8_t *tag, uint8_t was)
+{
+	return __atomic_exchange_n(tag, was & (uint8_t)~TAG_LIVE, __ATOMIC_ACQ_REL) == was;
+}
+
+/*
+ * Words that one CPU writes and others read at the same time, accessed such that the compiler may make it
+ * part of another instruction. To it these are plain accesses; the race detector is to know better.
+ */
+#ifdef __SANITIZE_THREAD__
+#define FOLDED_LOAD(x)	   __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
+#define FOLDED_STORE(x, v) __atomic_store_n(&(x), v, __ATOMIC_RELAXED)
+#else
+#define FOLDED_LOAD(x)	   (x)
+#define FOLDED_STORE(x, v) ((x) = (v))
+#endif
+
+/* Only the CPU that owns a counter writes it, with interrupts off. */
+static inline void count_up(unsigned long *counter, size_t n)
+{
+	FOLDED_STORE(*counter, *counter + n);
+}
+
+static inline unsigned long count_of(const unsigned long *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/*
+ * An idle area that this CPU does not keep: the next sweep finds it by the mark of its block, which is
+ * set after the tag. Returns whether so much has died that reclaim is to be woken. Interrupts off.
+ */
+static __always_inline bool front_bury(struct pcpu_front *front, const struct pcpu_frame *frame,
+				       size_t granule, size_t size)
+{
+	/* With it goes what the last owner did to the area, to whoever sweeps it. */
+	__atomic_store_n(&frame->tags[granule], TAG_DEAD, __ATOMIC_RELEASE);
+	__atomic_store_n(&frame->marks[granule / (FRONT_BLOCK / FRONT_GRANULE)], 1,
+			 __ATOMIC_RELEASE);
+	count_up(&front->dead_bytes, size);
+	return (front->until_wake -= (ssize_t)size) < 0;
+}
+
+/* Makes a CPU's hits work on that front; NULL: on none. At set-up. */
+void pcpu_front_give(unsigned int cpu, struct pcpu_front *front);
+/* What front.c keeps; returns the first chunk's tags. At set-up. */
+uint8_t *pcpu_front_init_hits(void);
+/* So much has died that reclaim should look; it begins to count anew. Any context but NMI. */
+void pcpu_front_wake(void);
+
+/* A CPU's own front; NULL before pcpu_front_init and for ids that are not possible. */
+struct pcpu_front *pcpu_front_of(unsigned int cpu);
+/* That of the calling CPU. Interrupts off. */
+struct pcpu_front *pcpu_front_mine(void);
+/* The frame that holds an area of the front. Interrupts off, or (A) held. */
+struct pcpu_frame *pcpu_front_frame(uintptr_t ptr);
+/* An emptied stack has to earn its depth anew. Its CPU, interrupts off. */
+void pcpu_front_limit_reset(struct pcpu_front *front, unsigned int class);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The way back from the front: dead areas to their chunks, stacks emptied, the front closed while
+ * somebody looks at everything. All of it runs under the mutex; front.h says who else does what.
+ */
+#include "percpu/front_internal.h"
+
+#define BYTES_01 0x0101010101010101ul
+#define BYTES_7F 0x7f7f7f7f7f7f7f7ful
+
+static unsigned long swept_bytes; /* (A) of all the bytes that ever died */
+
+size_t pcpu_front_dead(void)
+{
+	unsigned long dead = 0;
+	unsigned int cpu;
+
+	if (!pcpu_front_on)
+		return 0;
+	for_each_possible_cpu (cpu)
+		dead += count_of(&pcpu_front_of(cpu)->dead_bytes);
+	return dead - swept_bytes;
+}
+
+/* Bit 7 of each byte that is TAG_DEAD; exact for every byte. */
+static uint64_t find_dead(uint64_t tags)
+{
+	uint64_t differs = tags ^ (BYTES_01 * TAG_DEAD);
+
+	return ~(((differs & BYTES_7F) + BYTES_7F) | differs | BYTES_7F);
+}
+
+/* Gives the dead areas that start in one block back. (L) held. */
+static void sweep_block(struct pcpu_chunk *chunk, uint8_t *mark, size_t block)
+{
+	size_t first = block * (FRONT_BLOCK / FRONT_GRANULE);
+
+	__atomic_exchange_n(mark, 0, __ATOMIC_SEQ_CST); /* before the tags are read */
+	for (size_t n = first; n < first + FRONT_BLOCK / FRONT_GRANULE; n += 8) {
+		uint64_t *word = (uint64_t *)&chunk->tags[n];
+		uint64_t dead = find_dead(__atomic_load_n(word, __ATOMIC_RELAXED));
+
+		for (; dead != 0; dead &= dead - 1) {
+			size_t granule = n + (size_t)__builtin_ctzl(dead) / 8;
+			size_t length;
+
+			__atomic_load_n(&chunk->tags[granule], __ATOMIC_ACQUIRE);
+			tag_set(&chunk->tags[granule], 0);
+			length = pcpu_engine->free(&chunk->space, granule * FRONT_GRANULE);
+			pcpu_count_carved(chunk, -1, length);
+			pcpu_front_areas--;
+			pcpu_front_bytes -= length;
+			swept_bytes += length;
+		}
+	}
+}
+
+/* Only whoever holds the mutex searches, so the chunk may wait for its slot until all of it is swept. */
+static bool relocate(struct pcpu_chunk *chunk)
+{
+	irqflags_t flags = port_lock();
+	bool surplus;
+
+	pcpu_chunk_relocate(chunk);
+	surplus = pcpu_chunks_surplus();
+	port_unlock(flags);
+	return surplus;
+}
+
+static bool sweep_chunk(struct pcpu_chunk *chunk)
+{
+	size_t blocks = pcpu_unit_size / FRONT_BLOCK;
+	uint8_t *marks = chunk->tags + pcpu_unit_size / FRONT_GRANULE;
+	bool swept = false;
+
+	for (size_t block = 0; block < blocks; block++) {
+		irqflags_t flags;
+
+		if (block % 8 == 0 &&
+		    !__atomic_load_n((uint64_t *)&marks[block], __ATOMIC_RELAXED)) {
+			block += 7;
+			continue;
+		}
+		if (!tag_of(&marks[block]))
+			continue;
+		flags = port_lock();
+		sweep_block(chunk, &marks[block], block);
+		swept = true;
+		port_unlock(flags);
+	}
+	return swept && relocate(chunk);
+}
+
+bool pcpu_front_sweep(void)
+{
+	struct pcpu_chunk *chunk;
+	bool surplus = false;
+
+	if (pcpu_front_dead() == 0)
+		return false;
+	list_for_each_entry (chunk, &pcpu_all_chunks, all)
+		surplus |= sweep_chunk(chunk);
+	return surplus;
+}
+
+/* ---- All CPUs ---- */
+
+static void drain_this_cpu(void *nothing __unused)
+{
+	struct pcpu_front *front = pcpu_front_mine();
+
+	for (unsigned int class = 1; class < FRONT_NR_CLASSES; class ++) {
+		while (front->top[class] != front->bottom[class]) {
+			struct front_area *area = --front->top[class];
+
+			struct pcpu_frame *frame = pcpu_front_frame(area->ptr);
+
+			front_bury(front, frame, (size_t)(area->tag - frame->tags),
+				   pcpu_front_size(class));
+		}
+		pcpu_front_limit_reset(front, class);
+	}
+}
+
+void pcpu_front_drain(void)
+{
+	if (pcpu_front_on)
+		port_on_each_cpu(drain_this_cpu, NULL);
+}
+
+static void pass(void *nothing __unused)
+{
+}
+
+void pcpu_front_pass(void)
+{
+	if (pcpu_front_on)
+		port_on_each_cpu(pass, NULL);
+}
+
+static void set_shutter(bool closed)
+{
+	irqflags_t flags = port_lock();
+
+	pcpu_front_shutter(closed);
+	port_unlock(flags);
+}
+
+void pcpu_front_close(void)
+{
+	set_shutter(true);
+	pcpu_front_pass();
+}
+
+void pcpu_front_open(void)
+{
+	set_shutter(false);
+}
+
+/* ---- The checker's part ---- */
+
+struct census {
+	unsigned long live, dead, idle; /* tags */
+	unsigned long ready;		/* on stacks */
+	size_t ready_bytes, live_bytes;
+	const char *error;
+};
+
+/* Every tag stands at the start of an area of its class, and is counted. */
+static void check_tag(struct census *census, const struct pcpu_chunk *chunk, size_t granule)
+{
+	uint8_t tag = tag_of(&chunk->tags[granule]);
+	struct pcpu_area area;
+
+	if (tag == 0)
+		return;
+	pcpu_engine->find(&chunk->space, granule * FRONT_GRANULE, &area);
+	if (!area.used || area.offset != granule * FRONT_GRANULE)
+		census->error = "a tag where no area starts";
+	if (tag == TAG_DEAD) {
+		census->dead += area.length;
+		if (!tag_of(&chunk->tags[pcpu_unit_size / FRONT_GRANULE +
+					 granule * FRONT_GRANULE / FRONT_BLOCK]))
+			census->error = "a dead area in a block without a mark";
+		return;
+	}
+	if (area.length != pcpu_front_size(tag & ~TAG_LIVE))
+		census->error = "an area of another length than its class";
+	census->live += tag & TAG_LIVE ? 1 : 0;
+	census->live_bytes += tag & TAG_LIVE ? area.length : 0;
+	census->idle += tag & TAG_LIVE ? 0 : 1;
+}
+
+static void check_stacks(struct census *census, const struct pcpu_front *front)
+{
+	size_t limits = 0;
+
+	for (unsigned int class = 1; class < FRONT_NR_CLASSES; class ++) {
+		size_t n = (size_t)(front->top[class] - front->bottom[class]);
+		size_t limit = (size_t)(front->limit[class] - front->bottom[class]);
+
+		for (size_t i = 0; i < n; i++) {
+			if (tag_of(front->bottom[class][i].tag) != class)
+				census->error = "a ready area with another tag";
+		}
+		if (n > limit)
+			census->error = "a stack above its limit";
+		census->ready += n;
+		census->ready_bytes += n * pcpu_front_size(class);
+		limits += limit * pcpu_front_size(class);
+	}
+	if (limits + front->room != FRONT_BYTES)
+		census->error = "limits and room that do not add up";
+}
+
+const char *pcpu_front_check(void)
+{
+	struct pcpu_stats stats = {.live_areas = pcpu_front_areas};
+	struct census census = {0};
+	struct pcpu_chunk *chunk;
+	unsigned int cpu;
+
+	pcpu_assert_locked(__func__);
+	list_for_each_entry (chunk, &pcpu_all_chunks, all) {
+		for (size_t n = 0; n < chunk->space.span / FRONT_GRANULE; n++)
+			check_tag(&census, chunk, n);
+	}
+	for_each_possible_cpu (cpu)
+		check_stacks(&census, pcpu_front_of(cpu));
+	pcpu_front_count(&stats);
+	if (census.error)
+		return census.error;
+	if (census.idle != census.ready)
+		return "areas that are idle and on no stack";
+	if (census.dead != pcpu_front_dead())
+		return "bytes that are dead and not counted";
+	if (census.live != stats.live_areas)
+		return "areas that are live and not counted";
+	if (census.live_bytes + census.ready_bytes + census.dead != pcpu_front_bytes)
+		return "bytes that are carved and not counted";
+	return NULL;
+}
