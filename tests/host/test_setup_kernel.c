@@ -361,6 +361,23 @@ static void the_front_comes_with_the_bitmap_or_when_asked_for(void **state)
 	}
 }
 
+/* What set-up refuses is handed to it as it was given, not taken for a size that was not given. */
+static void a_unit_of_no_bytes_is_not_the_default(void **state)
+{
+	static const char *const allocs[] = {NULL, "page"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		power_on(NULL);
+		asked.alloc = allocs[i];
+		asked.unit = 0;
+		asked.dyn = 1;
+		percpu_init();
+		assert_int_equal(got.unit_size, 0);
+		assert_int_equal(got.dyn_size, 1);
+	}
+}
+
 static void unknown_names_panic(void **state)
 {
 	(void)state;
@@ -386,6 +403,7 @@ int main(void)
 		cmocka_unit_test_setup(page_by_page, power_on),
 		cmocka_unit_test_setup(page_with_sizes, power_on),
 		cmocka_unit_test_setup(the_front_comes_with_the_bitmap_or_when_asked_for, power_on),
+		cmocka_unit_test_setup(a_unit_of_no_bytes_is_not_the_default, power_on),
 		cmocka_unit_test_setup(unknown_names_panic, power_on),
 	};
 
