@@ -28,7 +28,7 @@ import taptest  # noqa: E402  pylint: disable=wrong-import-position
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\S*)\n(.*?)^```$", re.M | re.S)
 TYPED = re.compile(r"^(\$|percpu>|\(gdb\)) (.*)")
-NUMBER = r"0x[0-9a-f]+|(?<![\w.])\d{4,}(?![\w.])|(?<=\.[chS]:)\d+|(?<=\w\+)\d{2,}|(?<=Thread )[\d.]+"
+NUMBER = r"0x[0-9a-f]+|(?<=, line )\d+|(?<![\w.])\d{4,}(?![\w.])|(?<=\.[chS]:)\d+|(?<=\w\+)\d{2,}|(?<=Thread )[\d.]+"
 TRACKED = r"0x[0-9a-f]+|\d{4,}"  # of these, what stands for one value
 LINE_OF_SOURCE = re.compile(r"^\d+\t.*\n?", re.M)
 
@@ -149,12 +149,11 @@ class Reader:
     def debug(self, command, session_steps):
         """A block's part under gdb: the line that starts it and what is typed in gdb."""
         _, target, *variables = command.split(" ", 2)
-        if target == "debug":
-            self.shown = Shown()
-        typed = [self.shown.typed(line) for _, line, _ in session_steps]
+        seen = Shown() if target == "debug" else self.shown
+        typed = [seen.typed(line) for _, line, _ in session_steps]
         printed = gdbtest.answers(target, *typed, **gdbtest.variables_of(" ".join(variables)))
         for (_, line, shown), answer in zip(session_steps, printed):
-            self.shown.compare(line, shown, answer)
+            seen.compare(line, shown, answer)
 
     def block(self, text):
         todo = steps(text)
