@@ -69,7 +69,7 @@ const char *bench_each_trace(const char *(*fn)(const char *name, const struct tr
 	const char *error = NULL;
 
 	for (size_t i = 0; !error && i < ARRAY_SIZE(names); i++) {
-		struct trace_events trace;
+		static struct trace_events trace;
 
 		if (trace_load(trace_find(names[i]), &trace, why, sizeof(why)) != 0)
 			return why;

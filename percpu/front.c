@@ -171,7 +171,10 @@ static __always_inline bool mode_suits(bool observed_too)
 static void mode_set(bool closed, bool observed)
 {
 	pcpu_assert_locked(__func__);
-	__atomic_store_n(&mode, closed ? FRONT_CLOSED : observed ? FRONT_OBSERVED : FRONT_OPEN,
+	__atomic_store_n(&mode,
+			 closed	    ? FRONT_CLOSED
+			 : observed ? FRONT_OBSERVED
+				    : FRONT_OPEN,
 			 __ATOMIC_RELEASE);
 }
 
