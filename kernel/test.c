@@ -271,6 +271,11 @@ uint64_t test_seed(uint64_t stream)
 	return (stream + 0x9e3779b97f4a7c15 * (cmdline_u64("seed", 0) + 1)) | 1;
 }
 
+unsigned int test_stride(void)
+{
+	return 1 + (cpumask_weight(&cpu_possible_mask) - 1) / 16;
+}
+
 unsigned int test_count(const char *selection)
 {
 	unsigned int count = 0;

@@ -37,6 +37,10 @@ struct test {
 		__aligned(8) = {.name = #test_name, .fn = test_name, .flags = (test_flags_)}; \
 	static void test_name(struct test_run *t __unused)
 
+/* What is tried in turn for each CPU, or each CPU's page, is tried for some of them where there are many:
+ * every so many-th. 1 up to 16 CPUs. */
+unsigned int test_stride(void);
+
 /* Records a failure with a message and goes on. */
 void test_fail(struct test_run *t, const char *file, int line, const char *fmt, ...) __printf(4, 5);
 /* Marks the test as skipped. */

@@ -37,7 +37,8 @@ void thread_sleep_ms(unsigned int ms);
 void thread_pin(unsigned int cpu);
 /*
  * Runs fn in the timer interrupt of every CPU, each tick, from now on / no more (a call that has begun
- * on another CPU may still run). False: there are four already.
+ * on another CPU may still run). CPUs that are idle for long do not tick, but for the first. False: there
+ * are four already.
  */
 bool thread_tick_hook_add(void (*fn)(void));
 void thread_tick_hook_remove(void (*fn)(void));

@@ -222,6 +222,11 @@ void lapic_timer_start(void)
 	reg_write(REG_TIMER_INITIAL, ticks_per_period);
 }
 
+void lapic_timer_stop(void)
+{
+	reg_write(REG_TIMER_INITIAL, 0);
+}
+
 void timer_set_handler(void (*fn)(void))
 {
 	timer_fn = fn;

@@ -21,6 +21,8 @@ void lapic_init(void);
 void lapic_init_cpu(void);
 /* Starts this CPU's tick. After timer_set_handler. */
 void lapic_timer_start(void);
+/* Stops it until lapic_timer_start. */
+void lapic_timer_stop(void);
 
 /* Tells the local APIC that the interrupt being handled is done. */
 void lapic_eoi(void);
@@ -39,7 +41,7 @@ void lapic_send_init(uint32_t apic_id);
 /* Start-up: begins in real mode at page * 4 KiB. */
 void lapic_send_startup(uint32_t apic_id, unsigned int page);
 
-/* fn runs in the timer interrupt of every CPU, each tick, interrupts off. Boot CPU, once; starts its
+/* fn runs in the timer interrupt of every CPU that ticks, each tick, interrupts off. Boot CPU, once; starts its
  * tick. */
 void timer_set_handler(void (*fn)(void));
 /* Ticks that a CPU has handled. */

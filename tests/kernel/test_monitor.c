@@ -13,7 +13,7 @@
 #include "percpu/guard.h"
 #include "percpu/inspect.h"
 
-#define OUTPUT_SIZE (64u << 10)
+#define OUTPUT_SIZE (256u << 10) /* `vm` with 255 CPUs */
 
 /* Buffers of the running test. */
 static char *output, *state_before, *state_after;

@@ -143,7 +143,7 @@ static void fail_each(struct test_run *t, enum port_hook hook, const char *name)
 	void __percpu *ptr = NULL;
 	unsigned long n;
 
-	for (n = 1; n < 1000 && !ptr; n++) {
+	for (n = 1; n < 1000 && !ptr; n += test_stride()) {
 		test_chunks_exhaust(t);
 		port_fail_nth(hook, n);
 		ptr = __alloc_percpu(3 * PAGE_SIZE, 64);

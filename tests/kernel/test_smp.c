@@ -18,6 +18,7 @@
 #define QUICK_ROUNDS  300
 #define SLOW_ROUNDS   10000
 #define TICKS_TO_SEE  3
+#define QUIET_TICKS   5
 #define TICK_LIMIT_US 20000000 /* a busy host may hold a CPU up for long */
 #define DUEL_LIMIT_US 12000000 /* fewer rounds on a host that is too busy for all of them */
 #define WIDE_PAGES    40       /* more than are flushed one by one */
@@ -256,7 +257,7 @@ static void duel_all(struct test_run *t, unsigned int rounds)
 
 TEST(smp_two_cpus_call_and_flush_each_other_with_interrupts_off, TEST_QUICK)
 {
-	duel_all(t, QUICK_ROUNDS);
+	duel_all(t, QUICK_ROUNDS / test_stride()); /* each flush is one of all CPUs */
 }
 
 TEST(smp_two_cpus_call_and_flush_each_other_10000_times, TEST_SLOW)
@@ -356,18 +357,62 @@ TEST(smp_a_flush_counts_once, TEST_QUICK)
 
 /* ---- Time ---- */
 
+/* Sleeps, so that its CPU ticks, until so many ticks have passed or too much time. */
+static void see_ticks(void *arg)
+{
+	unsigned int cpu = smp_processor_id(), *seen = arg;
+	uint64_t start = time_us(), goal = timer_ticks(cpu) + TICKS_TO_SEE;
+
+	while (timer_ticks(cpu) < goal && time_us() - start < TICK_LIMIT_US)
+		thread_sleep_ms(1);
+	__atomic_add_fetch(seen, timer_ticks(cpu) >= goal, __ATOMIC_SEQ_CST);
+}
+
 TEST(smp_the_timer_ticks_on_every_cpu, TEST_QUICK)
 {
-	uint64_t start = time_us();
-	unsigned int cpu;
+	static struct thread *threads[NR_CPUS];
+	unsigned int cpu, seen = 0;
 
+	for_each_online_cpu (cpu)
+		threads[cpu] = thread_create("ticks", see_ticks, &seen, cpu);
 	for_each_online_cpu (cpu) {
-		uint64_t goal = timer_ticks(cpu) + TICKS_TO_SEE;
-
-		while (timer_ticks(cpu) < goal && time_us() - start < TICK_LIMIT_US)
-			thread_sleep_ms(1);
-		EXPECT(timer_ticks(cpu) >= goal);
+		EXPECT(threads[cpu]);
+		if (threads[cpu])
+			thread_join(threads[cpu]);
 	}
+	EXPECT_EQ(seen, cpumask_weight(&cpu_online_mask));
+}
+
+/* Whether a CPU got through QUIET_TICKS ticks' time without one, within some seconds. */
+static bool grows_quiet(unsigned int cpu)
+{
+	uint64_t start = time_us();
+
+	do {
+		uint64_t before = timer_ticks(cpu);
+
+		thread_sleep_ms(QUIET_TICKS * 1000 / timer_hz());
+		if (timer_ticks(cpu) == before)
+			return true;
+	} while (time_us() - start < TICK_LIMIT_US);
+	return false;
+}
+
+TEST(smp_the_tick_of_an_idle_cpu_stops_and_comes_again, TEST_QUICK)
+{
+	unsigned int first = cpumask_next(&cpu_online_mask, 0);
+	unsigned int cpu = cpumask_next(&cpu_online_mask, first + 1), seen = 0;
+	struct thread *thread;
+
+	if (cpumask_weight(&cpu_online_mask) == 1) {
+		test_skip(t, "the first CPU ticks always");
+		return;
+	}
+	EXPECT(grows_quiet(cpu));
+	thread = thread_create("ticks", see_ticks, &seen, cpu);
+	REQUIRE(thread);
+	thread_join(thread);
+	EXPECT_EQ(seen, 1);
 }
 
 struct clock_look {
