@@ -258,6 +258,34 @@ HOST_TEST(U6_a_request_makes_one_chunk_at_most)
 	CHECK(host_reclaim_pending);
 }
 
+static void free_while_pages_are_taken(enum host_hook hook)
+{
+	if (hook != HOOK_PAGE || to_free == NULL)
+		return;
+	host_free(to_free);
+	to_free = NULL;
+}
+
+/* A request gave its first bytes to the area before, which is freed before the request fails: they went
+ * with it, and are not given a second time. */
+HOST_TEST(U5_a_neighbour_with_donated_bytes_is_freed_before_the_undo)
+{
+	size_t free_size;
+
+	host_boot(&(struct host_config){.nr_cpus = 2, .style = HOST_PAGE});
+	must_alloc(8, 8);
+	free_size = look_chunk(0)->free_size;
+	to_free = must_alloc(5, 8);
+	host_in_hook = free_while_pages_are_taken;
+	host_fail(HOOK_PAGE, 2);
+	CHECK(host_alloc(30000, 8) == NULL);
+	CHECK(host_faults[HOOK_PAGE].hit && to_free == NULL);
+	host_in_hook = NULL;
+	CHECK_EQ(look_chunk(0)->free_size, free_size);
+	CHECK_EQ(look_chunk(0)->nr_entries, 3);
+	check_invariants("undone beside a free entry");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +298,7 @@ int main(void)
 		cmocka_unit_test(U16_depopulate_and_populate_again),
 		cmocka_unit_test(O10_an_immutable_chunk_keeps_the_pages_it_has),
 		cmocka_unit_test(U6_a_request_makes_one_chunk_at_most),
+		cmocka_unit_test(U5_a_neighbour_with_donated_bytes_is_freed_before_the_undo),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
