@@ -249,6 +249,21 @@ HOST_TEST(stress_with_guards)
 	       true);
 }
 
+/* The same with the other engine and a front on each CPU. */
+HOST_TEST(stress_with_bitmap_and_front)
+{
+	setenv("HOST_ENGINE", "bitmap", 1);
+	setenv("HOST_FRONT", "on", 1);
+	stress_page_body();
+}
+
+HOST_TEST(stress_embed_with_bitmap_and_front)
+{
+	setenv("HOST_ENGINE", "bitmap", 1);
+	setenv("HOST_FRONT", "on", 1);
+	stress_embed_body();
+}
+
 #define NR_BAD 200 /* requests of each kind on each CPU */
 
 static void *bad_main(void *arg)
@@ -277,6 +292,8 @@ int main(void)
 		cmocka_unit_test(stress_embed),
 		cmocka_unit_test(stress_page),
 		cmocka_unit_test(stress_with_guards),
+		cmocka_unit_test(stress_with_bitmap_and_front),
+		cmocka_unit_test(stress_embed_with_bitmap_and_front),
 		cmocka_unit_test(O22_every_cpu_calls_badly),
 	};
 
