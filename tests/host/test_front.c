@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* links: @percpu @port_host tests/host/host_look.c tests/host/front_look.c */
+/* flags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
+/*
+ * The front by itself: classes, hits and misses, what it refuses, limits, and how all of it goes back.
+ */
+#include "tests/host/front_look.h"
+
+static const struct host_config two_cpus = {.nr_cpus = 2};
+static const struct host_config three_cpus = {.nr_cpus = 3, .style = HOST_PAGE};
+
+/* ---- Classes ---- */
+
+static void check_class(size_t size, size_t align)
+{
+	unsigned int class = pcpu_front_class(size, align);
+	size_t rounded = ALIGN_UP(size, max(align, (size_t)4));
+
+	if (size == 0 || align > FRONT_MAX_ALIGN || rounded > FRONT_MAX_SIZE) {
+		CHECK_EQ(class, 0);
+		return;
+	}
+	CHECK(class > 0 && class < FRONT_NR_CLASSES);
+	CHECK(pcpu_front_size(class) >= size);
+	CHECK_EQ(pcpu_front_size(class) % align, 0);
+	CHECK(pcpu_front_align(class) >= align);
+	/* The class below would not do. */
+	CHECK(class == 1 || pcpu_front_size(class - 1) < rounded);
+}
+
+FRONT_TEST(front_every_size_has_the_smallest_class_that_suits)
+{
+	host_boot(&two_cpus);
+	for (size_t size = 0; size <= 1200; size++) {
+		for (size_t align = 1; align <= 4096; align *= 2)
+			check_class(size, align);
+		for (size_t align = 0; align <= 130; align++) {
+			if (align == 0 || (align & (align - 1)) != 0)
+				CHECK_EQ(pcpu_front_class(size, align), 0);
+		}
+	}
+	for (size_t align = 0; align < 64; align++) {
+		CHECK_EQ(pcpu_front_class(SIZE_MAX - align, 8), 0);
+		CHECK_EQ(pcpu_front_class(8, SIZE_MAX - align), 0);
+	}
+	for (unsigned int class = 2; class < FRONT_NR_CLASSES; class ++)
+		CHECK(pcpu_front_size(class) > pcpu_front_size(class - 1));
+	CHECK_EQ(pcpu_front_size(FRONT_NR_CLASSES - 1), FRONT_MAX_SIZE);
+}
+
+/* ---- Hits ---- */
+
+FRONT_TEST(front_a_hit_takes_no_lock)
+{
+	unsigned long locks;
+	void __percpu *ptr;
+
+	host_boot(&two_cpus);
+	host_free(must_alloc(24, 8));
+	CHECK(front_ready(0, 24) > 0);
+	locks = host_lock_stats.locks + host_lock_stats.mutex_locks;
+	ptr = __alloc_percpu(24, 8);
+	free_percpu(ptr);
+	CHECK_EQ(host_lock_stats.locks + host_lock_stats.mutex_locks, locks);
+	CHECK_EQ(look_stats().front_allocs, 2);
+	CHECK_EQ(look_stats().front_frees, 2);
+	CHECK_EQ(look_stats().allocs, 2);
+	check_invariants("a hit");
+}
+
+FRONT_TEST(front_the_area_freed_last_is_handed_out_first)
+{
+	void __percpu *a, *b;
+
+	host_boot(&two_cpus);
+	must_alloc(40, 8);
+	a = must_alloc(40, 8);
+	b = must_alloc(40, 8);
+	host_free(a);
+	host_free(b);
+	CHECK(must_alloc(40, 8) == b);
+	CHECK(must_alloc(40, 8) == a);
+}
+
+FRONT_TEST(front_a_hit_is_zeroed_on_every_cpu)
+{
+	static const size_t sizes[] = {1, 3, 4, 7, 8, 9, 16, 33, 64, 200, 500, 1088};
+
+	host_boot(&three_cpus);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		void __percpu *ptr = front_alloc_with_room(sizes[i], 1), *again;
+
+		pattern_fill(ptr, sizes[i], i);
+		host_free(ptr);
+		again = must_alloc(sizes[i], 1);
+		CHECK(again == ptr);
+		check_filled(again, sizes[i], 0, "a hit");
+	}
+	check_invariants("zeroed hits");
+}
+
+FRONT_TEST(front_a_request_past_the_classes_goes_past_the_front)
+{
+	host_boot(&two_cpus);
+	host_free(must_alloc(1089, 1));
+	host_free(must_alloc(8, 128));
+	host_free(must_alloc(PCPU_MIN_UNIT_SIZE, 4));
+	CHECK_EQ(look_stats().front_allocs + look_stats().front_frees, 0);
+	CHECK_EQ(look_stats().idle_areas, 0);
+	CHECK_EQ(look_stats().allocs, 3);
+	check_invariants("past the front");
+}
+
+/* ---- Refusals ---- */
+
+FRONT_TEST(front_a_second_free_is_refused_while_the_area_is_ready)
+{
+	void __percpu *ptr;
+
+	host_boot(&two_cpus);
+	ptr = front_alloc_with_room(16, 8);
+	host_free(ptr);
+	CHECK_EQ(*front_tag(ptr), pcpu_front_class(16, 8));
+	CHECK_EQ(look_what(ptr), PCPU_FREE);
+	front_refused(ptr);
+}
+
+/* A CPU whose stack has no room marks dead what it frees. */
+FRONT_TEST(front_a_second_free_is_refused_while_the_area_is_dead_and_when_it_is_swept)
+{
+	void __percpu *ptr;
+
+	host_boot(&two_cpus);
+	ptr = must_alloc(16, 8);
+	front_free_on(1, ptr);
+	CHECK_EQ(*front_tag(ptr), TAG_DEAD);
+	CHECK_EQ(look_what(ptr), PCPU_FREE);
+	front_refused(ptr);
+	pcpu_settle();
+	CHECK_EQ(*front_tag(ptr), 0);
+	CHECK_EQ(look_what(ptr), PCPU_FREE);
+	front_refused(ptr);
+}
+
+FRONT_TEST(front_a_free_of_anything_but_a_start_is_refused)
+{
+	char __percpu *ptr;
+
+	host_boot(&two_cpus);
+	ptr = must_alloc(64, 8);
+	for (size_t at = 1; at < 64; at++)
+		front_refused(ptr + at);
+	front_refused(ptr + pcpu_unit_size); /* CPU 1's copy */
+	front_refused((char __percpu *)(uintptr_t)per_cpu_ptr(ptr, 1));
+	front_refused((char __percpu *)(uintptr_t)__per_cpu_start);
+	front_refused((char __percpu *)(uintptr_t)0x1000);
+	host_free(ptr);
+	check_invariants("freed after all");
+}
+
+static void free_try(void *arg)
+{
+	struct pcpu_result result;
+
+	pcpu_try_free((void __percpu *)(uintptr_t)arg, &result);
+	CHECK(result.error != NULL);
+}
+
+static void __percpu *contested;
+
+static void free_contested_too(void)
+{
+	void __percpu *ptr = contested;
+
+	contested = NULL;
+	if (ptr != NULL)
+		host_run_as(1, free_try, (void *)(uintptr_t)ptr);
+}
+
+/* Past the front while it is closed: still one free wins. */
+FRONT_TEST(front_while_closed_one_of_two_frees_wins)
+{
+	void __percpu *ptr;
+
+	host_boot(&two_cpus);
+	ptr = must_alloc(16, 8);
+	port_mutex_lock();
+	pcpu_front_close();
+	port_mutex_unlock();
+	host_after_unlock = free_contested_too;
+	contested = ptr;
+	host_free(ptr);
+	host_after_unlock = NULL;
+	CHECK(contested == NULL);
+	CHECK_EQ(*front_tag(ptr), 0);
+	CHECK_EQ(look_stats().frees, 1);
+	CHECK_EQ(look_stats().bad_frees, 1);
+	pcpu_front_open();
+	check_invariants("closed");
+	CHECK_EQ(look_stats().live_areas, 0);
+}
+
+static void alloc_refused(void *arg __unused)
+{
+	struct pcpu_result result;
+
+	CHECK(pcpu_try_alloc(16, 8, false, &result) == NULL);
+	CHECK_TEXT(result.error, "must not sleep");
+}
+
+FRONT_TEST(front_a_hit_is_refused_where_a_miss_would_be)
+{
+	bool were_on;
+
+	host_boot(&two_cpus);
+	host_free(must_alloc(16, 8));
+	CHECK(front_ready(0, 16) > 0);
+	host_interrupt(0, alloc_refused, NULL);
+	were_on = host_irqs(false);
+	alloc_refused(NULL);
+	host_irqs(were_on);
+	CHECK_EQ(look_stats().bad_allocs, 2);
+	check_invariants("refused");
+}
+
+static void free_quietly(void *arg)
+{
+	free_percpu((void __percpu *)(uintptr_t)arg);
+}
+
+FRONT_TEST(front_an_interrupt_frees)
+{
+	void __percpu *ptr;
+
+	host_boot(&two_cpus);
+	ptr = front_alloc_with_room(16, 8);
+	host_interrupt(0, free_quietly, (void *)(uintptr_t)ptr);
+	CHECK(must_alloc(16, 8) == ptr);
+	host_interrupt(1, free_quietly, (void *)(uintptr_t)ptr);
+	CHECK_EQ(*front_tag(ptr), TAG_DEAD);
+	check_invariants("freed in interrupts");
+}
+
+/* ---- Limits ---- */
+
+FRONT_TEST(front_a_limit_doubles_with_each_miss_until_places_end)
+{
+	static const struct {
+		size_t size, places;
+	} kinds[] = {{8, 32}, {64, 32}, {72, 16}, {320, 16}, {352, 8}};
+
+	host_boot(&two_cpus);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		for (size_t want = 2; want <= 64; want *= 2) {
+			while (front_ready(0, kinds[i].size) > 0)
+				must_alloc(kinds[i].size, 1);
+			must_alloc(kinds[i].size, 1);
+			CHECK_EQ(front_limit(0, kinds[i].size), min(want, kinds[i].places));
+			if (pcpu_engine->exact)
+				CHECK_EQ(front_ready(0, kinds[i].size), min(want, kinds[i].places));
+		}
+		pcpu_settle();
+		CHECK_EQ(front_limit(0, kinds[i].size), 0);
+	}
+	check_invariants("limits");
+}
+
+FRONT_TEST(front_all_limits_of_a_cpu_stay_below_their_bytes)
+{
+	size_t bytes = 0;
+
+	host_boot(&two_cpus);
+	for (unsigned int class = FRONT_NR_CLASSES - 1; class > 0; class --) {
+		front_deepen(pcpu_front_size(class));
+		CHECK(pcpu_ready_bytes(0) <= FRONT_BYTES);
+	}
+	for (unsigned int class = 1; class < FRONT_NR_CLASSES; class ++)
+		bytes += front_limit(0, pcpu_front_size(class)) * pcpu_front_size(class);
+	CHECK(bytes <= FRONT_BYTES);
+	CHECK(bytes + 4 * 32 > FRONT_BYTES - 1088);
+	CHECK_EQ(bytes + pcpu_front_of(0)->room, FRONT_BYTES);
+	CHECK_EQ(pcpu_ready_bytes(1), 0);
+	check_invariants("bytes");
+}
+
+/* ---- Stocking up and going back ---- */
+
+FRONT_TEST(front_stocks_up_on_populated_pages_only)
+{
+	unsigned long pages;
+
+	host_boot(&three_cpus);
+	must_alloc(4, 4);
+	for (size_t i = 0; i < 40; i++) {
+		pages = look_stats().populated_pages;
+		while (front_ready(0, 1000) > 0)
+			must_alloc(1000, 8);
+		CHECK_EQ(look_stats().populated_pages, pages);
+		must_alloc(1000, 8);
+		CHECK(look_stats().populated_pages <= pages + 2);
+		check_invariants("stocked up");
+	}
+}
+
+FRONT_TEST(front_settle_gives_all_back)
+{
+	static int before[4096], after[4096];
+	ssize_t nr_before, nr_after;
+	unsigned long id;
+
+	host_boot(&three_cpus);
+	id = look_chunk_of(must_alloc(2000, 8)); /* stays; not of the front */
+	nr_before = pcpu_inspect_map(id, before, ARRAY_SIZE(before));
+	for (size_t size = 4; size <= 400; size += 36) {
+		front_deepen(size);
+		front_free_on(2, must_alloc(size, 4));
+	}
+	CHECK(look_stats().idle_areas > 0 && look_stats().idle_bytes > 0);
+	CHECK_EQ(look_stats().live_areas, 1);
+	CHECK_EQ(look_stats().live_bytes, 2000);
+	check_invariants("before settling");
+	pcpu_sync();
+	CHECK_EQ(look_stats().idle_areas, 0);
+	CHECK_EQ(look_stats().idle_bytes, 0);
+	CHECK_EQ(pcpu_ready_bytes(0), 0);
+	nr_after = pcpu_inspect_map(id, after, ARRAY_SIZE(after));
+	CHECK_EQ(nr_after, nr_before);
+	CHECK(memcmp(before, after, sizeof(before)) == 0);
+	check_invariants("settled");
+}
+
+FRONT_TEST(front_a_unit_of_dead_bytes_wakes_reclaim)
+{
+	static void __percpu *ptrs[80];
+	size_t dead = 0;
+
+	host_boot(&two_cpus);
+	while (!host_reclaim_pending) {
+		for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+			ptrs[i] = must_alloc(1000, 8);
+		for (size_t i = 0; i < ARRAY_SIZE(ptrs) && !host_reclaim_pending; i++) {
+			front_free_on(1, ptrs[i]);
+			dead += 1024 - 1024 % 32;
+			ptrs[i] = NULL;
+		}
+		CHECK(dead < 3 * pcpu_unit_size);
+	}
+	CHECK(dead > pcpu_unit_size && dead <= pcpu_unit_size + 1024);
+	CHECK_EQ(pcpu_front_of(1)->until_wake, pcpu_unit_size);
+	check_invariants("woken");
+}
+
+FRONT_TEST(front_memory_that_is_ready_elsewhere_serves_when_there_is_no_more)
+{
+	unsigned long got = 0;
+	void __percpu *whole;
+
+	host_boot(&two_cpus);
+	whole = must_alloc(PCPU_MIN_UNIT_SIZE, 4);
+	fill_chunks();
+	host_free(whole);
+	pcpu_settle();
+	front_deepen(64);
+	CHECK(front_ready(0, 64) > 0);
+	host_faults[HOOK_RANGE].fail_all = true;
+	whole = host_alloc(PCPU_MIN_UNIT_SIZE, 4);
+	host_fail_none();
+	CHECK(whole != NULL);
+	CHECK_EQ(front_ready(0, 64), 0);
+	got = look_stats().alloc_failures;
+	host_faults[HOOK_RANGE].fail_all = true;
+	CHECK(host_alloc(PCPU_MIN_UNIT_SIZE, 4) == NULL);
+	host_fail_none();
+	CHECK_EQ(look_stats().alloc_failures, got + 1);
+	check_invariants("served by what was ready");
+}
+
+/* ---- Watching, debugging ---- */
+
+static struct pcpu_event seen[8];
+static size_t nr_seen;
+
+static void observe(const struct pcpu_event *event)
+{
+	seen[nr_seen++ % ARRAY_SIZE(seen)] = *event;
+}
+
+FRONT_TEST(front_an_observer_is_told_of_hits)
+{
+	void __percpu *ptr;
+
+	host_boot(&two_cpus);
+	host_free(must_alloc(24, 8));
+	pcpu_observe(observe);
+	ptr = must_alloc(24, 8);
+	host_free(ptr);
+	CHECK_EQ(nr_seen, 2);
+	CHECK_EQ(seen[0].kind, PCPU_ALLOCATED);
+	CHECK_EQ(seen[0].size, 24);
+	CHECK(seen[0].ptr == ptr && seen[0].caller != 0);
+	CHECK_EQ(seen[1].kind, PCPU_FREED);
+	CHECK(seen[1].ptr == ptr && seen[1].caller != 0);
+	CHECK_EQ(look_stats().front_allocs, 2);
+	CHECK_EQ(look_stats().front_frees, 2);
+	pcpu_observe(NULL);
+	host_free(must_alloc(24, 8));
+	CHECK_EQ(nr_seen, 2);
+	check_invariants("observed");
+}
+
+FRONT_TEST(front_percpu_debug_shuts_the_front)
+{
+	host_boot(&two_cpus);
+	CHECK(!pcpu_front_enable());
+	CHECK(pcpu_front_on);
+	CHECK(pcpu_debug_enable());
+	CHECK(!pcpu_front_on);
+	host_free(must_alloc(24, 8));
+	CHECK_EQ(look_stats().front_allocs, 0);
+	CHECK_EQ(pcpu_ready_bytes(0), 0);
+	check_invariants("debug");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(front_every_size_has_the_smallest_class_that_suits),
+		cmocka_unit_test(front_a_hit_takes_no_lock),
+		cmocka_unit_test(front_the_area_freed_last_is_handed_out_first),
+		cmocka_unit_test(front_a_hit_is_zeroed_on_every_cpu),
+		cmocka_unit_test(front_a_request_past_the_classes_goes_past_the_front),
+		cmocka_unit_test(front_a_second_free_is_refused_while_the_area_is_ready),
+		cmocka_unit_test(
+			front_a_second_free_is_refused_while_the_area_is_dead_and_when_it_is_swept),
+		cmocka_unit_test(front_a_free_of_anything_but_a_start_is_refused),
+		cmocka_unit_test(front_while_closed_one_of_two_frees_wins),
+		cmocka_unit_test(front_a_hit_is_refused_where_a_miss_would_be),
+		cmocka_unit_test(front_an_interrupt_frees),
+		cmocka_unit_test(front_a_limit_doubles_with_each_miss_until_places_end),
+		cmocka_unit_test(front_all_limits_of_a_cpu_stay_below_their_bytes),
+		cmocka_unit_test(front_stocks_up_on_populated_pages_only),
+		cmocka_unit_test(front_settle_gives_all_back),
+		cmocka_unit_test(front_a_unit_of_dead_bytes_wakes_reclaim),
+		cmocka_unit_test(front_memory_that_is_ready_elsewhere_serves_when_there_is_no_more),
+		cmocka_unit_test(front_an_observer_is_told_of_hits),
+		cmocka_unit_test(front_percpu_debug_shuts_the_front),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
