@@ -36,9 +36,9 @@ def _pictures(lines):
             _series(lines, "live", "pair", "mixed", bench="mixed"),
             _series(lines, "live", "pair", "growth 8 B", bench="growth", size="8"),
             _series(lines, "live", "pair", "growth 64 B", bench="growth", size="64")])
-    yield ("cpus", "work of n CPUs, of one: 1", "CPUs", "times", "set yrange [0:*]",
+    yield ("cpus", "work of n CPUs, of one: 1", "CPUs", "times", "set yrange [0:1<*]",
            [_series(lines, "cpus", "ratio", "work", bench="cpus")])
-    yield ("locks", "shared locks taken an operation", "CPUs", "times", "set yrange [0:*]",
+    yield ("locks", "shared locks taken an operation", "CPUs", "times", "set yrange [0:1<*]",
            [_series(lines, "cpus", "locks", "pcpu_lock", bench="cpus"),
             _series(lines, "cpus", "mutexes", "pcpu_alloc_mutex", bench="cpus")])
 

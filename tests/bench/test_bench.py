@@ -75,9 +75,10 @@ def test_two_runs_are_put_side_by_side():
 
 def test_curves_are_drawn():
     lines = lines_of(CHURN.format("x", 100), CHURN.replace("1000", "10000").format("x", 300))
+    idle = lines_of("bench=cpus size=8 cpus=1 locks=0.000 mutexes=0.000", "bench=cpus size=8 cpus=2 locks=0.000")
     with tempfile.TemporaryDirectory() as folder:
-        made = bench_plot.draw(lines, folder)
-        assert [os.path.basename(path) for path in made] == ["live.svg"], made
+        made = bench_plot.draw(lines + idle, folder)
+        assert [os.path.basename(path) for path in made] == ["live.svg", "locks.svg"], made
         with open(made[0], encoding="utf-8") as file:
             text = file.read()
     assert "<svg" in text and "churn 64 B" in text and "churn 8 B" not in text, text[:500]
