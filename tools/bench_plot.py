@@ -13,6 +13,7 @@ set xlabel "{x}"
 set ylabel "{y}"
 set key outside right top
 set grid
+set yrange [0:{top}]
 {extra}
 """
 
@@ -26,7 +27,7 @@ def _series(lines, key, figure, label, **wanted):
 
 def _pictures(lines):
     """(name, title, x, y, settings, series) of all pictures."""
-    logarithmic = "set logscale x {base}\nset yrange [0:*]"
+    logarithmic = "set logscale x {base}"
     yield ("burst", "burst: instructions a call", "bytes", "instructions", logarithmic.format(base=2),
            [_series(lines, "size", figure, f"{figure} {order}", bench="burst", order=order)
             for figure in ("alloc", "free") for order in ("fifo", "lifo", "stride", "random")])
@@ -36,15 +37,16 @@ def _pictures(lines):
             _series(lines, "live", "pair", "mixed", bench="mixed"),
             _series(lines, "live", "pair", "growth 8 B", bench="growth", size="8"),
             _series(lines, "live", "pair", "growth 64 B", bench="growth", size="64")])
-    yield ("cpus", "work of n CPUs, of one: 1", "CPUs", "times", "set yrange [0:1<*]",
+    yield ("cpus", "work of n CPUs, of one: 1", "CPUs", "times", "",
            [_series(lines, "cpus", "ratio", "work", bench="cpus")])
-    yield ("locks", "shared locks taken an operation", "CPUs", "times", "set yrange [0:1<*]",
+    yield ("locks", "shared locks taken an operation", "CPUs", "times", "",
            [_series(lines, "cpus", "locks", "pcpu_lock", bench="cpus"),
             _series(lines, "cpus", "mutexes", "pcpu_alloc_mutex", bench="cpus")])
 
 
 def _script(output, title, x, y, extra, series):
-    text = HEAD.format(output=output, title=title, x=x, y=y, extra=extra)
+    top = max(value for _, points in series for _, value in points) * 1.1 or 1
+    text = HEAD.format(output=output, title=title, x=x, y=y, extra=extra, top=f"{top:g}")
     for index, (_, points) in enumerate(series):
         rows = "\n".join(f"{a:g} {b:g}" for a, b in points)
         text += f"$data{index} << END\n{rows}\nEND\n"
