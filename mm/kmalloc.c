@@ -16,6 +16,7 @@
  */
 #include "mm/kmalloc.h"
 
+#include "kernel/checks.h"
 #include "kernel/bitmap.h"
 #include "kernel/panic.h"
 #include "kernel/spinlock.h"
@@ -145,9 +146,8 @@ static struct page *object_free_locked(struct page *page, void *ptr)
 		panic("kfree: %p is inside an object of %u bytes, not its start", ptr, 1u << shift);
 	if (unlikely(!bitmap_test(bitmap, offset >> shift)))
 		panic("kfree: %p, an object of %u bytes, is free already", ptr, 1u << shift);
-#if CONFIG_LOCK_CHECKS
-	memset(ptr, HEAP_POISON, (size_t)1 << shift);
-#endif
+	if (checks_on)
+		memset(ptr, HEAP_POISON, (size_t)1 << shift);
 	bitmap_clear(bitmap, offset >> shift);
 	live_bytes -= (size_t)1 << shift;
 	if (page->entries-- == objects_usable(shift))

@@ -16,6 +16,7 @@
 #include "mm/vmalloc.h"
 
 #include "arch/x86_64/paging.h"
+#include "kernel/checks.h"
 #include "kernel/panic.h"
 #include "kernel/rbtree.h"
 #include "kernel/spinlock.h"
@@ -244,14 +245,11 @@ uintptr_t vm_range_alloc(size_t size, size_t align, const char *name)
 /* In test builds: a range that is given back maps nothing. */
 static void check_unmapped(const struct vm_range *range)
 {
-#if CONFIG_LOCK_CHECKS
-	for (uintptr_t va = range->start; va < range->start + range->size; va += PAGE_SIZE) {
+	for (uintptr_t va = range->start; checks_on && va < range->start + range->size;
+	     va += PAGE_SIZE) {
 		if (unlikely(paging_lookup(va, NULL) != PHYS_NONE))
 			panic("vm_range_free: %#lx of %s is still mapped", va, range->name);
 	}
-#else
-	(void)range;
-#endif
 }
 
 void vm_range_free(uintptr_t start)

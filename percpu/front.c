@@ -11,7 +11,7 @@
 bool pcpu_front_on;
 
 static uint8_t class_of[FRONT_MAX_SIZE / FRONT_GRANULE + 1]; /* (C) by granules */
-static uint16_t size_of[FRONT_NR_CLASSES];		     /* (C) bytes */
+uint16_t pcpu_front_sizes[FRONT_NR_CLASSES];
 static uint16_t mask_of[FRONT_MAX_ALIGN + 1]; /* (C) by alignment: what a size is rounded up by */
 static size_t unit_granules;		      /* (C) 0: no front */
 static size_t chunk_bytes;		      /* (C) */
@@ -39,15 +39,15 @@ void pcpu_front_give(unsigned int cpu, struct pcpu_front *front)
 
 /* ---- Classes: every 4 bytes to 64, every 8 to 128, every 16 to 320, every 32 to the end ---- */
 
-size_t pcpu_front_size(unsigned int class)
+static size_t class_size(unsigned int class)
 {
 	if (class <= 16)
-		return 4 * (size_t) class;
+		return 4 * (size_t)class;
 	if (class <= 24)
-		return 64 + 8 * ((size_t) class - 16);
+		return 64 + 8 * ((size_t)class - 16);
 	if (class <= 36)
-		return 128 + 16 * ((size_t) class - 24);
-	return 320 + 32 * ((size_t) class - 36);
+		return 128 + 16 * ((size_t)class - 24);
+	return 320 + 32 * ((size_t)class - 36);
 }
 
 size_t pcpu_front_align(unsigned int class)
@@ -192,31 +192,47 @@ void pcpu_front_shutter(bool closed)
 	mode_set(is_closed, is_observed);
 }
 
+/* A loop a kind of size, so that none asks in each unit what the size is. */
 static __noinline void __percpu *zeroed_many(uintptr_t ptr, size_t size)
 {
 	char *addr = (char *)(ptr + ptr_to_addr);
-	size_t unit = chunk_bytes;
+	size_t unit = chunk_bytes, step = pcpu_unit_size;
 
 	size = ALIGN_UP(size, FRONT_GRANULE);
-	do {
-		unit -= pcpu_unit_size;
-		port_zero(addr + unit, size);
-	} while (unit != 0);
+	if (size <= 16) {
+		do {
+			unit -= step;
+			port_zero(addr + unit, 8);
+			port_zero(addr + unit + size - 8, 8);
+		} while (unit != 0);
+	} else {
+		do {
+			unit -= step;
+			port_zero(addr + unit, size);
+		} while (unit != 0);
+	}
 	return (void __percpu *)ptr;
 }
 
-/* Zeroes an area on every CPU. The commonest size is worth a loop of its own. */
+/* Zeroes an area on every CPU. The commonest sizes are worth a loop of their own here. */
 static __always_inline void __percpu *zeroed(uintptr_t ptr, size_t size)
 {
 	char *addr = (char *)(ptr + ptr_to_addr);
 	size_t unit = chunk_bytes, step = pcpu_unit_size;
 
-	if (size != 8)
+	if (size == 8) {
+		do {
+			unit -= step;
+			port_zero(addr + unit, 8);
+		} while (unit != 0);
+	} else if (size <= FRONT_GRANULE) {
+		do {
+			unit -= step;
+			port_zero(addr + unit, FRONT_GRANULE);
+		} while (unit != 0);
+	} else {
 		return zeroed_many(ptr, size);
-	do {
-		unit -= step;
-		port_zero(addr + unit, 8);
-	} while (unit != 0);
+	}
 	return (void __percpu *)ptr;
 }
 
@@ -266,7 +282,7 @@ static __always_inline bool put(void __percpu *ptr, bool observed, const struct 
 		*area = (struct front_area){(uintptr_t)ptr, tag};
 		front->top[class] = area + 1;
 	} else {
-		*wake = front_bury(front, frame, granule, size_of[class]);
+		*wake = front_bury(front, frame, granule, pcpu_front_sizes[class]);
 	}
 	return true;
 }
@@ -351,9 +367,9 @@ static void classes_init(void)
 	unsigned int class = 1;
 
 	for (size_t granules = 1; granules < ARRAY_SIZE(class_of); granules++) {
-		class += granules * FRONT_GRANULE > pcpu_front_size(class);
+		class += granules * FRONT_GRANULE > class_size(class);
 		class_of[granules] = (uint8_t) class;
-		size_of[class] = (uint16_t)pcpu_front_size(class);
+		pcpu_front_sizes[class] = (uint16_t)class_size(class);
 	}
 	for (size_t align = 0; align <= FRONT_MAX_ALIGN; align++)
 		mask_of[align] =

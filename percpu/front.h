@@ -93,7 +93,11 @@ void pcpu_front_shutter(bool closed);
 /* The class that serves a request; 0: none does. Any arguments. */
 unsigned int pcpu_front_class(size_t size, size_t align);
 /* Bytes of a class's areas, and their alignment. 0 < class < FRONT_NR_CLASSES. */
-size_t pcpu_front_size(unsigned int class);
+extern uint16_t pcpu_front_sizes[FRONT_NR_CLASSES]; /* (C) */
+static inline size_t pcpu_front_size(unsigned int class)
+{
+	return pcpu_front_sizes[class];
+}
 size_t pcpu_front_align(unsigned int class);
 
 /* ---- Chunks ---- */

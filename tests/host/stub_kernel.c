@@ -10,11 +10,15 @@
 
 #include <cmocka.h>
 
+#include "kernel/checks.h"
 #include "kernel/panic.h"
 #include "kernel/printk.h"
 #include "kernel/spinlock.h"
 
 uintptr_t host_memory_base;
+#if CONFIG_LOCK_CHECKS
+bool checks_on = true;
+#endif
 
 static jmp_buf panic_jump;
 static bool panic_armed;
