@@ -386,6 +386,10 @@ debug: ## QEMU stopped at the reset vector, gdb attached
 gdb: $(ELF) ## attaches gdb to a running `make run GDB=1`
 	@$(PYTHON) tools/debug.py --attach
 
+recording: ## types at a run and writes what the screen showed, animated: build/recording.svg
+	@$(call in_parallel,$(ELF))
+	@$(PYTHON) tools/recording.py
+
 record: ## records a run on one CPU, options as for run
 	@$(call in_parallel,$(ELF))
 	@$(PYTHON) tools/record.py
@@ -424,7 +428,7 @@ PARTS := runner kernel model metal gdb docs picture bench build spin host # of t
 # Nothing is begun that lacks a tool, and on a bare machine `make setup run` waits for the set-up.
 need-tools: $(filter setup,$(MAKECMDGOALS))
 	@$(DOCTOR) $(or $(MAKECMDGOALS),all)
-$(B)/flags run run-bochs usb debug gdb record rewind bench bench-compare bench-linux picture ubsan irqoff test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
+$(B)/flags run run-bochs usb debug gdb recording record rewind bench bench-compare bench-linux picture ubsan irqoff test model fuzz mutants soak coverage format $(PARTS:%=test-%) test-host-deep \
 	$(HOST_TESTS:tests/host/%.c=$(B)/coverage/host/%): | need-tools
 
 # ---- Tests ----------------------------------------------------------------------------------------
@@ -443,7 +447,7 @@ T_docs   := tests/docs/test_verification.py tests/docs/test_commands.py 'tests/d
 T_labs   := tests/docs/test_labs.py
 T_runner := tests/runner/test_doctor.py 'tests/runner/test_runner.py [a-m]*' 'tests/runner/test_runner.py [n-z]*' \
 	'tests/runner/test_terminal.py [a-b]*' 'tests/runner/test_terminal.py [c-s]*' \
-	'tests/runner/test_terminal.py [t-z]*' tests/boot/test_refusals.py \
+	'tests/runner/test_terminal.py [t-z]*' tests/runner/test_recording.py tests/boot/test_refusals.py \
 	'tests/boot/test_panics.py 1/3' 'tests/boot/test_panics.py 2/3' 'tests/boot/test_panics.py 3/3'
 T_build  := tests/compile/test_compile.py tests/compile/test_port.py
 T_metal  := tests/metal/test_bochs.py tests/metal/test_screen.py tests/metal/test_usb.py
@@ -621,6 +625,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 FORCE:
-.PHONY: lab test-labs link-groups host-programs all setup doctor need-tools run run-bochs usb debug gdb record rewind bench bench-compare bench-linux picture picture-tools ubsan irqoff coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
+.PHONY: lab test-labs link-groups host-programs all setup doctor need-tools run run-bochs usb debug gdb recording record rewind bench bench-compare bench-linux picture picture-tools ubsan irqoff coverage test model fuzz soak $(PARTS:%=test-%) test-host-deep clean format lint help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(B)/linker.ld.d

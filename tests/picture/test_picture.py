@@ -459,6 +459,18 @@ def test_the_svg_is_the_same_moment():
     assert len(text) < 300000, f"{len(text)} bytes"
 
 
+def test_readme_shows_what_the_page_saves():
+    def words(svg):
+        """All its words; its figures follow the kernel's own per-CPU variables."""
+        return [re.sub(r"[\d,.]+", "N", text) for text in re.findall(r"<text[^>]*>([^<]*)", svg)]
+
+    with open(os.path.join(ROOT, "docs", "picture.svg"), encoding="utf-8") as file:
+        shown = words(file.read())
+    saved = words(opened("test-pods", "#event=20855").value("page.svg()"))
+    assert saved == shown and len(shown) > 20, \
+        f"docs/picture.svg: make picture, P, Save SVG, and put it in its place: {set(saved) ^ set(shown)}"
+
+
 def test_errors_name_the_thing_and_the_way_out():
     bad = trace_path("bad", "# one\na 1 8 8 0 - f\na 2 8 7 0 - f\n")
     twice = trace_path("twice", "a 1 8 8 0 - f\nf 1 0 -\nf 1 0 -\n")
