@@ -47,6 +47,9 @@ void monitor_free(void *memory);
 extern const struct complete_source monitor_words;
 /* Those of PTR: the last areas that alloc gave, as long as they live (monitor_percpu.c). */
 void monitor_recent_areas(complete_each *each, void *arg);
+/* Has CPUs give back the areas they keep ready, so that chunks and maps show what callers hold; in a panic
+ * nothing changes (monitor_percpu.c). Sleeps. */
+void monitor_settle(void);
 /* " (did you mean WORD?)" if a word of that kind is near, else ""; stays valid until the next call. */
 const char *monitor_did_you_mean(const char *kind, const char *typed);
 

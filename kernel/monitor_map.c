@@ -145,6 +145,7 @@ static bool run_map(unsigned int argc __unused, char **argv)
 
 	if (!monitor_number("map: N", argv[1], UINT64_MAX, &id))
 		return false;
+	monitor_settle();
 	if (!monitor_map_take(&map, id))
 		good = monitor_error("map: no memory for its entries: free some areas first");
 	else if (map.view.nr_entries == 0)

@@ -28,6 +28,12 @@ void monitor_recent_areas(complete_each *each, void *arg)
 	}
 }
 
+void monitor_settle(void)
+{
+	if (!monitor_in_panic())
+		pcpu_settle();
+}
+
 static bool run_alloc(unsigned int argc, char **argv)
 {
 	bool reserved = argc > 2 && strcmp(argv[argc - 1], "reserved") == 0;
@@ -213,9 +219,12 @@ static void print_chunk(const struct pcpu_chunk_info *chunk)
 
 static bool run_chunks(unsigned int argc __unused, char **argv __unused)
 {
-	size_t room = pcpu_inspect_chunks(NULL, 0) + 1, count;
-	struct pcpu_chunk_info *chunks = monitor_alloc(room * sizeof(*chunks), "monitor chunks");
+	struct pcpu_chunk_info *chunks;
+	size_t room, count;
 
+	monitor_settle();
+	room = pcpu_inspect_chunks(NULL, 0) + 1;
+	chunks = monitor_alloc(room * sizeof(*chunks), "monitor chunks");
 	if (!chunks)
 		return monitor_error("chunks: no memory for a list of %zu: free some areas first",
 				     room);
@@ -236,6 +245,7 @@ static bool run_check(unsigned int argc __unused, char **argv __unused)
 {
 	struct pcpu_check_result result;
 
+	monitor_settle();
 	if (!pcpu_check(&result))
 		return monitor_error("check: %s", result.error);
 	if (!vmalloc_check())

@@ -39,6 +39,10 @@ static void print_percpu_stats(void)
 	monitor_print("entries_touched=%lu", stats.entries_touched);
 	monitor_print("chunks_visited=%lu", stats.chunks_visited);
 	monitor_print("damages=%lu", stats.damages);
+	monitor_print("idle_areas=%lu", stats.idle_areas);
+	monitor_print("idle_bytes=%lu", stats.idle_bytes);
+	monitor_print("front_allocs=%lu", stats.front_allocs);
+	monitor_print("front_frees=%lu", stats.front_frees);
 }
 
 static bool run_stats(unsigned int argc __unused, char **argv __unused)
@@ -60,9 +64,10 @@ static void print_cpu(unsigned int cpu)
 
 	if (apic_id != ~0u)
 		snprintf(apic, sizeof(apic), "%u", apic_id);
-	monitor_print("cpu=%u apic=%s state=%s unit=0x%lx gs=0x%lx", cpu, apic,
+	monitor_print("cpu=%u apic=%s state=%s unit=0x%lx gs=0x%lx ready=%zu", cpu, apic,
 		      cpu_online(cpu) ? "online" : "possible",
-		      (uintptr_t)__per_cpu_start + __per_cpu_offset[cpu], __per_cpu_offset[cpu]);
+		      (uintptr_t)__per_cpu_start + __per_cpu_offset[cpu], __per_cpu_offset[cpu],
+		      pcpu_ready_bytes(cpu));
 }
 
 static bool run_cpus(unsigned int argc __unused, char **argv __unused)

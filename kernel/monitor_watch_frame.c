@@ -217,10 +217,12 @@ void watch_frame_draw(struct watch_frame *frame, const char *last)
 {
 	size_t rows =
 		min(max(terminal_rows(), (size_t)OTHER_ROWS + 4), (size_t)MAX_ROWS) - OTHER_ROWS;
-	size_t count = pcpu_inspect_chunks(chunks, MAX_CHUNKS),
-	       cpu_rows = rows_for_cpus(rows, count);
 	struct pcpu_stats stats;
+	size_t count, cpu_rows;
 
+	monitor_settle();
+	count = pcpu_inspect_chunks(chunks, MAX_CHUNKS);
+	cpu_rows = rows_for_cpus(rows, count);
 	frame->text = frame->text == frame->texts ? frame->texts + frame->room : frame->texts;
 	frame->length = 0;
 	frame->columns = min(terminal_columns(), (size_t)MAX_ROW);
