@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "tests/host/host_test.h"
 
+#include "percpu/front.h"
 #include "percpu/percpu_internal.h"
 
 #include <signal.h>
@@ -232,6 +233,7 @@ struct host_snapshot {
 	size_t nr_chunks;
 	struct pcpu_chunk_info chunks[MAX_CHUNKS]; /* by id */
 	int *maps[MAX_CHUNKS];
+	size_t map_bytes; /* of the heap: maps, or bitmaps */
 	struct pcpu_stats stats;
 	struct host_ledger ledger;
 	uint64_t mapping;
@@ -244,11 +246,26 @@ static int by_id(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
+static void add_map_bytes(struct pcpu_chunk *chunk, void *arg)
+{
+	size_t *bytes = arg;
+
+	if (chunk->space.map_room > 2) /* else it is one of the first, static maps */
+		*bytes += chunk->space.map_room * sizeof(int);
+	if (!chunk->space.books_are_static)
+		*bytes += chunk->space.book_bytes;
+}
+
 struct host_snapshot *host_snapshot(void)
 {
 	struct host_snapshot *shot = calloc(1, sizeof(*shot));
+	irqflags_t flags;
 
 	CHECK(shot != NULL);
+	pcpu_settle();
+	flags = port_lock();
+	pcpu_for_each_chunk(add_map_bytes, &shot->map_bytes);
+	port_unlock(flags);
 	shot->nr_chunks = pcpu_inspect_chunks(shot->chunks, MAX_CHUNKS);
 	CHECK(shot->nr_chunks <= MAX_CHUNKS);
 	qsort(shot->chunks, shot->nr_chunks, sizeof(shot->chunks[0]), by_id);
@@ -319,12 +336,7 @@ static void compare_chunks(const struct host_snapshot *before, const struct host
 /* Heap bytes that are not area maps: a map may grow for a request that then fails, nothing else. */
 static size_t heap_without_maps(const struct host_snapshot *shot)
 {
-	size_t bytes = shot->ledger.heap_bytes;
-
-	for (size_t i = 0; i < shot->nr_chunks; i++)
-		if (shot->chunks[i].map_room > 2) /* else it is one of the first, static maps */
-			bytes -= shot->chunks[i].map_room * sizeof(int);
-	return bytes;
+	return shot->ledger.heap_bytes - shot->map_bytes;
 }
 
 /* What a chunk takes beside its map. */
@@ -332,7 +344,7 @@ static size_t chunk_heap(void)
 {
 	return sizeof(struct pcpu_chunk) + sizeof(struct pcpu_pages) +
 	       pcpu_nr_units * pcpu_unit_pages * sizeof(struct page *) +
-	       BITS_TO_LONGS(pcpu_unit_pages) * sizeof(long);
+	       BITS_TO_LONGS(pcpu_unit_pages) * sizeof(long) + pcpu_front_book_bytes();
 }
 
 void host_snapshot_compare(struct host_snapshot *before, struct host_snapshot *after,
