@@ -205,6 +205,7 @@ SRCS_tests := \
 	tests/kernel/test_percpu_api.c \
 	tests/kernel/test_percpu_bad.c \
 	tests/kernel/test_percpu_faults.c \
+	tests/kernel/test_percpu_front.c \
 	tests/kernel/test_percpu_reclaim.c \
 	tests/kernel/test_percpu_smp.c \
 	tests/kernel/test_percpu_steps.c \

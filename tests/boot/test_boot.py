@@ -83,6 +83,13 @@ def others():
     yield Boot("percpu_debug_page", "percpu_debug panic_on_warn percpu_alloc=page percpu_reserve=8K", 3,
                "replay nft\nreplay netns\ncheck\n", ("nft", "netns"), TIMEOUT=280)
     yield Boot("percpu_debug_smp1", "percpu_debug percpu_unit=128K", 1)
+    for smp in (1, 3, 4):
+        yield Boot(f"bitmap_smp{smp}", "percpu_engine=bitmap", smp)
+    yield Boot("bitmap_without_front", "percpu_engine=bitmap percpu_front=off")
+    yield Boot("bitmap_page", "percpu_engine=bitmap percpu_alloc=page percpu_reserve=8K", 3)
+    yield Boot("bitmap_replay", "percpu_engine=bitmap selftest=none", 4, ALL_REPLAYS,
+               ("netns", "nft", "pods"), TIMEOUT=280)
+    yield Boot("areamap_with_front", "percpu_front=on percpu_engine=areamap")
     yield Boot("mem_128M", "", 2, MEM="128M")
     yield Boot("mem_5G", "", 2, MEM="5G")
     yield Boot("traps_on_undefined_behaviour", KERNEL="build/ubsan/percpu.elf")

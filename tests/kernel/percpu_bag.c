@@ -7,6 +7,7 @@
 #include "kernel/thread.h"
 #include "mm/kmalloc.h"
 #include "mm/vmalloc.h"
+#include "percpu/front.h"
 #include "percpu/port_kernel.h"
 #include "tests/kernel/percpu_util.h"
 
@@ -62,7 +63,7 @@ bool state_is_sound(void)
 	return false;
 }
 
-/* Chunks, how many of them are wholly free, and the heap bytes of their maps. */
+/* Chunks, how many of them are wholly free, and the heap bytes of their maps, or bitmaps. */
 struct tally {
 	size_t chunks, free_chunks, map_bytes;
 };
@@ -75,6 +76,8 @@ static void tally_chunk(struct pcpu_chunk *chunk, void *arg)
 	tally->free_chunks += chunk->space.free_size == pcpu_unit_size;
 	if (chunk->space.map_room > 2) /* else it is static memory of the first chunk */
 		tally->map_bytes += chunk->space.map_room * sizeof(int);
+	if (!chunk->space.books_are_static)
+		tally->map_bytes += chunk->space.book_bytes;
 }
 
 static size_t count_ranges(void)
@@ -114,12 +117,12 @@ struct footprint footprint_take(void)
 	return now;
 }
 
-/* Heap bytes of a chunk's books but its map. */
+/* Heap bytes of a chunk's books but its map; with what the front has for it. */
 static size_t chunk_books(void)
 {
 	return sizeof(struct pcpu_chunk) + sizeof(struct pcpu_pages) +
 	       pcpu_nr_units * pcpu_unit_pages * sizeof(struct page *) +
-	       BITS_TO_LONGS(pcpu_unit_pages) * sizeof(unsigned long);
+	       BITS_TO_LONGS(pcpu_unit_pages) * sizeof(unsigned long) + pcpu_front_book_bytes();
 }
 
 /* Pages by owner; the heap's own pages follow its bytes, and what is free is the rest. */

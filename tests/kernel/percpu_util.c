@@ -5,6 +5,7 @@
 #include "arch/x86_64/smp.h"
 #include "kernel/printk.h"
 #include "kernel/thread.h"
+#include "percpu/front.h"
 #include "percpu/port_kernel.h"
 
 #define MAX_HELD   2048
@@ -238,6 +239,14 @@ void test_chunks_exhaust(struct test_run *t)
 	}
 	port_fail_nth(PORT_RANGE, 0);
 	EXPECT(nr_held < MAX_HELD);
+}
+
+bool test_lacks_area_map(struct test_run *t)
+{
+	if (strcmp(pcpu_engine_name(), "areamap") == 0 && !pcpu_front_on)
+		return false;
+	test_skip(t, "needs percpu_engine=areamap percpu_front=off: it counts a map's entries");
+	return true;
 }
 
 void test_free_now(void __percpu *ptr)

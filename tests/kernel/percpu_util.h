@@ -44,6 +44,10 @@ void test_chunks_release(void);
  * stores all of them; returns how many. For making a second chunk. */
 size_t test_fill_chunk(void __percpu **areas, size_t max_areas, size_t size);
 
+/* Skips a test that counts a map's entries, and says so: unless the books are area maps, and each area
+ * comes to them by itself. */
+bool test_lacks_area_map(struct test_run *t);
+
 /* Frees, past the quarantine of percpu_debug. Any context. */
 void test_free_now(void __percpu *ptr);
 /* Frees all of an array. */

@@ -31,9 +31,11 @@ static void expect_static_alive(struct test_run *t)
 static void fail_on(struct test_run *t, void __percpu *a, enum port_hook hook, unsigned long k)
 {
 	size_t pages = port_pages_owned();
-	uint64_t digest = test_books_digest();
+	uint64_t digest;
 	void __percpu *b;
 
+	pcpu_settle(); /* else the request is tried again with what was ready */
+	digest = test_books_digest();
 	port_fail_nth(hook, k);
 	b = __alloc_percpu(SIZE_B, 1);
 	if (b || port_fail_pending(hook))

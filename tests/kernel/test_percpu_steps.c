@@ -256,6 +256,8 @@ static void fill_map(struct test_run *t)
 
 TEST(percpu_O5_steps_of_a_request_that_grows_a_map, TEST_QUICK)
 {
+	if (test_lacks_area_map(t))
+		return;
 	fail_every_step(t, &(struct scenario){.prepare = fill_map,
 					      .size = 16,
 					      .align = 8,

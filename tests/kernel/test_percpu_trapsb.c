@@ -7,6 +7,7 @@
 #include "kernel/string.h"
 #include "percpu/port_kernel.h"
 #include "tests/kernel/percpu_bag.h"
+#include "tests/kernel/percpu_util.h"
 
 TEST(percpu_O2_the_static_area_cannot_be_freed, TEST_QUICK)
 {
@@ -241,6 +242,8 @@ TEST(percpu_O29_a_failed_scan_moves_its_chunk_and_the_walk_goes_on, TEST_QUICK)
 	void __percpu *ptr;
 	size_t n;
 
+	if (test_lacks_area_map(t))
+		return;
 	if (pcpu_guard_on) {
 		test_skip(t, "percpu_debug: no two areas lie side by side");
 		return;
