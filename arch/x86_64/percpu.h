@@ -74,12 +74,13 @@ DECLARE_PER_CPU_READ_MOSTLY(uintptr_t, this_cpu_off);
  * The accessors. var is a per-CPU lvalue of 1, 2, 4 or 8 bytes: a static variable, a member of one, or
  * *ptr and ptr->member of a per-CPU pointer. val is converted to var's type first.
  */
-#define this_cpu_read(var)                                                              \
-	({                                                                              \
-		PERCPU_TYPE(&(var)) read_;                                              \
-		PERCPU_ONLY(var);                                                       \
-		__asm__ volatile(PERCPU_SITE "mov%z1 %1, %0" : "=r"(read_) : "m"(var)); \
-		read_;                                                                  \
+/* (Without a suffix: the register says the size, to clang too, which knows no %z.) */
+#define this_cpu_read(var)                                                           \
+	({                                                                           \
+		PERCPU_TYPE(&(var)) read_;                                           \
+		PERCPU_ONLY(var);                                                    \
+		__asm__ volatile(PERCPU_SITE "mov %1, %0" : "=r"(read_) : "m"(var)); \
+		read_;                                                               \
 	})
 #define this_cpu_write(var, val) PERCPU_OP("mov", "=m", var, val)
 #define this_cpu_add(var, val)	 PERCPU_OP("add", "+m", var, val)

@@ -37,7 +37,7 @@ static void end_if_hung(const char *name, int status)
 
 void host_run_child(const char *name, void (*body)(void))
 {
-	int status;
+	int status = 0;
 	pid_t pid;
 
 	fflush(NULL);
