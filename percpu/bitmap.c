@@ -315,7 +315,10 @@ static void update(struct pcpu_space *space)
 	hint_set(space);
 }
 
-/* Carving makes runs shorter only, so the hint may wait for the next search; after a free it may not. */
+/*
+ * Carving makes runs shorter only, so the hint may wait for the next search; after a free it may not. But
+ * it never says more than there is: a chunk counts as wholly free by it.
+ */
 static size_t bitmap_rank(struct pcpu_space *space)
 {
 	struct bitmap_books *b = space->books;
@@ -324,6 +327,7 @@ static size_t bitmap_rank(struct pcpu_space *space)
 		update(space);
 		b->freed = false;
 	}
+	space->hint = min(space->hint, space->free_size);
 	return space->hint;
 }
 
