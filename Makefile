@@ -240,6 +240,7 @@ HOST_TESTS_percpu := \
 	tests/host/test_observe.c \
 	tests/host/test_contract.c \
 	tests/host/test_front.c \
+	tests/host/test_front_deep.c \
 	tests/host/test_setup.c \
 	tests/host/test_pages.c \
 	tests/host/test_check.c \
