@@ -441,7 +441,10 @@ HOST_PROGRAMS := $(B)/port_minimal/main $(HOST_TESTS_percpu:tests/host/%.c=$(B)/
 	$(HOST_FAST_TESTS:tests/host/%.c=$(B)/host-fast/%) \
 	$(filter-out $(HOST_TESTS_percpu:tests/host/%.c=$(B)/host/%),$(HOST_TESTS:tests/host/%.c=$(B)/host/%))
 
-T_host   := $(HOST_PROGRAMS)
+# With bitmaps and a front too: what must hold however areas come and go.
+WITH_FRONT := HOST_ENGINE=bitmap HOST_FRONT=on
+T_host   := $(HOST_PROGRAMS) 'env $(WITH_FRONT) $(B)/host-race/test_threads' \
+	'env $(WITH_FRONT) $(B)/host/test_fail_traces' 'env $(WITH_FRONT) $(B)/host/test_observe'
 T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
 	'tests/boot/test_boot.py 3/4' 'tests/boot/test_boot.py 4/4'
 T_gdb    := tests/gdb/test_gdb.py tests/gdb/test_record.py

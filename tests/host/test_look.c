@@ -20,8 +20,11 @@ static unsigned int nr_seen;
 
 static void observe(const struct pcpu_event *event)
 {
+	bool irqs_on = host_irqs(true);
+
+	host_irqs(irqs_on);
 	CHECK(nr_seen < ARRAY_SIZE(seen));
-	CHECK_EQ(port_lock_held(), event->kind == PCPU_FREED);
+	CHECK_EQ(irqs_on, event->kind != PCPU_FREED);
 	CHECK(!port_mutex_held());
 	seen[nr_seen++] = *event;
 }
