@@ -205,6 +205,11 @@ static __noinline void __percpu *zeroed_many(uintptr_t ptr, size_t size)
 			port_zero(addr + unit, 8);
 			port_zero(addr + unit + size - 8, 8);
 		} while (unit != 0);
+	} else if (size % 8 == 0) {
+		do {
+			unit -= step;
+			port_zero_words(addr + unit, size / 8);
+		} while (unit != 0);
 	} else {
 		do {
 			unit -= step;
