@@ -239,6 +239,7 @@ HOST_TESTS_percpu := \
 	tests/host/test_asserts.c \
 	tests/host/test_observe.c \
 	tests/host/test_contract.c \
+	tests/host/test_bitmap.c \
 	tests/host/test_front.c \
 	tests/host/test_front_deep.c \
 	tests/host/test_setup.c \

@@ -15,30 +15,9 @@
  *
  * A span or a first part that is no multiple of 4 has its odd bytes in the granule before it.
  */
-#include "percpu/area.h"
+#include "percpu/bitmap.h"
 
 #include "percpu/percpu_internal.h"
-
-#define GRANULE	   4
-#define LEAF	   1024 /* granules: a page */
-#define LEAF_WORDS (LEAF / BITS_PER_LONG)
-#define NR_ALIGNS  11 /* 4, 8 … 4096 */
-
-/* The free runs in a stretch of granules; all in granules. */
-struct node {
-	uint32_t length;	     /* of the stretch; 0: beyond the end of the space */
-	uint32_t prefix, suffix;     /* of free granules at its two ends */
-	uint32_t longest[NR_ALIGNS]; /* longest run, counted from where it is aligned so */
-};
-
-struct bitmap_books {
-	size_t granules; /* in the space */
-	size_t leaves;	 /* a power of two; node 1 is the root, n's children 2n and 2n + 1 */
-	unsigned long *used, *start;
-	unsigned long *dirty; /* nodes to be computed anew */
-	struct node *nodes;
-	bool freed; /* bits were cleared since the hint was set */
-};
 
 /* ---- Bits ---- */
 
@@ -112,10 +91,10 @@ static uint32_t aligned_length(size_t from, size_t end, unsigned int order)
 }
 
 /* A run that is no longer than the longest at the largest alignment is no longer than any. */
-static void node_add_run(struct node *node, size_t from, size_t end)
+static void node_add_run(struct bitmap_node *node, size_t from, size_t end)
 {
-	for (unsigned int order = 0;
-	     order < NR_ALIGNS && end - from > node->longest[NR_ALIGNS - 1]; order++) {
+	for (unsigned int order = 0; order < NR_ALIGNS && end - from > node->longest[NR_ALIGNS - 1];
+	     order++) {
 		size_t start = ALIGN_UP(from, (size_t)1 << order);
 
 		if (start >= end)
@@ -124,11 +103,11 @@ static void node_add_run(struct node *node, size_t from, size_t end)
 	}
 }
 
-static void leaf_compute(const struct bitmap_books *b, struct node *node, size_t leaf)
+static void leaf_compute(const struct bitmap_books *b, struct bitmap_node *node, size_t leaf)
 {
 	size_t first = leaf * LEAF, end = min(first + LEAF, b->granules), from, to;
 
-	*node = (struct node){.length = (uint32_t)(end - first)};
+	*node = (struct bitmap_node){.length = (uint32_t)(end - first)};
 	for (from = next_edge(b, first, end, false); from < end;
 	     from = next_edge(b, to, end, false)) {
 		to = next_used(b, from, end);
@@ -141,8 +120,8 @@ static void leaf_compute(const struct bitmap_books *b, struct node *node, size_t
 }
 
 /* middle: the granule where the right child begins. */
-static void inner_compute(struct node *node, const struct node *left, const struct node *right,
-			  size_t middle)
+static void inner_compute(struct bitmap_node *node, const struct bitmap_node *left,
+			  const struct bitmap_node *right, size_t middle)
 {
 	node->length = left->length + right->length;
 	node->prefix = left->prefix == left->length ? left->length + right->prefix : left->prefix;
@@ -164,14 +143,14 @@ static size_t middle_of(const struct bitmap_books *b, size_t n)
 	return ((n - ((size_t)1 << depth)) * leaves + leaves / 2) * LEAF;
 }
 
-static void node_compute(const struct bitmap_books *b, struct node *node, size_t n)
+static void node_compute(const struct bitmap_books *b, struct bitmap_node *node, size_t n)
 {
 	if (n < b->leaves)
 		inner_compute(node, &b->nodes[2 * n], &b->nodes[2 * n + 1], middle_of(b, n));
 	else if ((n - b->leaves) * LEAF < b->granules)
 		leaf_compute(b, node, n - b->leaves);
 	else
-		*node = (struct node){0};
+		*node = (struct bitmap_node){0};
 }
 
 /* Computes what is dirty: children have higher numbers than their parents, so from the highest on. Returns
@@ -203,7 +182,7 @@ static size_t tree_search(const struct bitmap_books *b, size_t count, unsigned i
 	if (b->nodes[1].longest[order] < count)
 		return b->granules;
 	for (; n < b->leaves; pcpu_counters.entries_touched++) {
-		const struct node *left = &b->nodes[2 * n], *right = left + 1;
+		const struct bitmap_node *left = &b->nodes[2 * n], *right = left + 1;
 		size_t middle = middle_of(b, n);
 
 		if (left->longest[order] >= count)
@@ -240,7 +219,7 @@ static size_t bytes_of(const struct pcpu_space *space, size_t from, size_t end)
 /* The longest free run; the odd bytes at the end count for one that reaches there. Nothing is dirty. */
 static void hint_set(struct pcpu_space *space)
 {
-	const struct node *root = &((struct bitmap_books *)space->books)->nodes[1];
+	const struct bitmap_node *root = &((struct bitmap_books *)space->books)->nodes[1];
 
 	space->hint = root->longest[0] * (size_t)GRANULE;
 	if (root->suffix > 0 && root->suffix == root->longest[0])
@@ -261,7 +240,7 @@ static size_t bitmap_init_bytes(size_t span)
 	size_t leaves = leaves_of(span);
 
 	return sizeof(struct bitmap_books) + 2 * leaves * LEAF / 8 +
-	       BITS_TO_LONGS(2 * leaves) * sizeof(long) + 2 * leaves * sizeof(struct node);
+	       BITS_TO_LONGS(2 * leaves) * sizeof(long) + 2 * leaves * sizeof(struct bitmap_node);
 }
 
 static void bitmap_init(struct pcpu_space *space, size_t used, size_t free, void *mem, size_t bytes,
@@ -279,7 +258,7 @@ static void bitmap_init(struct pcpu_space *space, size_t used, size_t free, void
 	b->used = (unsigned long *)(b + 1);
 	b->start = b->used + b->leaves * LEAF_WORDS;
 	b->dirty = b->start + b->leaves * LEAF_WORDS;
-	b->nodes = (struct node *)(b->dirty + BITS_TO_LONGS(2 * b->leaves));
+	b->nodes = (struct bitmap_node *)(b->dirty + BITS_TO_LONGS(2 * b->leaves));
 	first = min(first, b->granules);
 	used_change(b, 0, first, true);
 	if (first > 0)
@@ -470,7 +449,7 @@ static size_t bitmap_entries(const struct pcpu_space *space, size_t *room)
 
 static const char *check_tree(const struct bitmap_books *b)
 {
-	struct node want;
+	struct bitmap_node want;
 
 	for (size_t i = 0; i < BITS_TO_LONGS(2 * b->leaves); i++) {
 		if (b->dirty[i] != 0)
