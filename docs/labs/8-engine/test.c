@@ -17,15 +17,20 @@ static struct {
 	size_t nr;
 } s;
 
-static int first_books[2];
-
-/* A space as the first chunk's: books of two ints, which cannot hold much. */
-static void space_begin(size_t used, size_t free)
+/* False: no memory for the books. */
+static bool space_begin(size_t used, size_t free)
 {
+	size_t bytes;
+	void *books;
+
 	s.engine = pcpu_engine_find("lab");
 	memset(&s.space, 0, sizeof(s.space));
 	s.nr = 0;
-	s.engine->init(&s.space, used, free, first_books, sizeof(first_books), true);
+	bytes = s.engine->init_bytes(used + free);
+	books = kzalloc(bytes);
+	if (books)
+		s.engine->init(&s.space, used, free, books, bytes, false);
+	return books;
 }
 
 /* Makes the books fit for another area, as a request does. */
@@ -49,7 +54,7 @@ static void space_end(void)
 /* What a walk has seen. */
 struct seen {
 	struct test_run *t;
-	size_t end, free, used_runs, longest;
+	size_t end, free, runs, used_runs, longest;
 	bool fits; /* a free run holds the request */
 	size_t size, align;
 	bool last_was_free;
@@ -65,6 +70,7 @@ static void look(const struct pcpu_area *run, void *arg)
 	EXPECT(run->length > 0);
 	EXPECT(run->used || !seen->last_was_free);
 	seen->end += run->length;
+	seen->runs++;
 	seen->last_was_free = !run->used;
 	s.engine->find(&s.space, run->offset + run->length / 2, &found);
 	EXPECT_EQ(found.offset, run->offset);
@@ -84,11 +90,14 @@ static struct seen look_at_all(struct test_run *t, size_t size, size_t align, si
 {
 	struct seen seen = {.t = t, .size = size, .align = align};
 	const char *error = s.engine->check(&s.space);
+	size_t room;
 
 	s.engine->walk(&s.space, look, &seen);
 	EXPECT_EQ(seen.end, s.space.span);
 	EXPECT_EQ(seen.free, s.space.free_size);
 	EXPECT_EQ(seen.used_runs, s.nr + first_runs);
+	EXPECT_EQ(s.engine->entries(&s.space, &room), seen.runs);
+	EXPECT(s.engine->rank(&s.space) > 0 || seen.longest < 8);
 	EXPECT(s.space.hint >= seen.longest);
 	if (error)
 		test_fail(t, __FILE__, __LINE__, "%s", error);
@@ -141,7 +150,7 @@ static void play(struct test_run *t, size_t used, uint64_t seed)
 {
 	uint64_t random = test_seed(seed);
 
-	space_begin(used, SPAN - used);
+	REQUIRE(space_begin(used, SPAN - used));
 	look_at_all(t, 1, 1, used > 0);
 	for (size_t n = 0; n < OPERATIONS && !test_failed(t); n++) {
 		uint64_t r = test_random(&random) >> 8;
@@ -182,7 +191,7 @@ TEST(lab8_any_size_and_alignment, TEST_QUICK)
 	uint64_t random = test_seed(888);
 
 	REQUIRE(pcpu_engine_find("lab"));
-	space_begin(64, SPAN - 64);
+	REQUIRE(space_begin(64, SPAN - 64));
 	for (size_t n = 0; n < MAX_AREAS && !test_failed(t); n++) {
 		uint64_t r = test_random(&random) >> 8;
 		size_t size = 1 + r % 30, align = 1ul << ((r >> 8) % 6);
