@@ -222,7 +222,7 @@ def why_cases(boot):
     yield "kmain", [r" is=text symbol=kmain\+0 at=kernel/main\.c:\d+$", "prot=r-x"]
     yield "&areamap_engine", [r" is=rodata symbol=areamap_engine\+0$", "prot=r-- "]
     yield "&__per_cpu_load", [r" is=percpu-load-image ptr=0x30000000 "]
-    yield "'percpu/chunk.c'::chunk_tree.node->right", ["owner=heap object=0x\\w+ size=256 state=used"]
+    yield "'percpu/chunk.c'::chunk_tree.node->right", ["owner=heap object=0x\\w+ size=512 state=used"]
     yield stack.partition("-")[0] + " + 16", [f"^range={stack} size=16384 name=cpu_stack into=16$",
                                               "owner=vmalloc"]
     yield stack.partition("-")[2], ["^page=unmapped$",
@@ -257,12 +257,20 @@ DAMAGE = (("pcpu_first_chunk->space.free_size", "+ 8"), ("pcpu_first_chunk->spac
           ("pcpu_first_chunk->memory->populated[0]", "& ~8ul"),
           ("pcpu_first_chunk->memory->pages[3]", "- 1"), ("pcpu_first_chunk->memory->pages[3]", "== 0"))
 
+BOOKS = "((struct bitmap_books *)pcpu_first_chunk->space.books)"
+BITMAP_DAMAGE = ((f"{BOOKS}->used[0]", "& ~2ul"), (f"{BOOKS}->start[0]", "& ~1ul"),
+                 (f"{BOOKS}->nodes[1].longest[3]", "+ 1"), (f"{BOOKS}->nodes[1].suffix", "- 1"),
+                 ("pcpu_first_chunk->space.free_size", "+ 4"),
+                 ("'percpu/front_stock.c'::fronts[0]->room", "+ 1"), ("pcpu_front_bytes", "+ 1"))
 
-def test_check_finds_what_the_monitor_finds():
+
+def damage(cases, cmdline):
+    """Each case alone is found, in the monitor's words; cases: what is changed, and how."""
     mend = "print 0"
-    with prompt(SMP=2) as boot:
+    with prompt(cmdline, SMP=2) as boot:
         boot.command("alloc 100")
-        for lvalue, change in DAMAGE:
+        boot.command("check")
+        for lvalue, change in cases:
             got = answers("gdb", mend, "pcpu check", f"print/d {lvalue}", f"set var {lvalue} = $ {change}",
                           "pcpu check")
             same(f"before {lvalue} {change}", got[1], "ok chunks=1 areas=1")
@@ -271,6 +279,14 @@ def test_check_finds_what_the_monitor_finds():
             same(f"{lvalue} {change}", [got[4]], [line.replace("check: ", "") for line in monitor])
             mend = f"set var {lvalue} = {got[2].partition(' = ')[2]}"
         same("mended", answers("gdb", mend, "pcpu check")[1], "ok chunks=1 areas=1")
+
+
+def test_check_finds_what_the_monitor_finds():
+    damage(DAMAGE, "")
+
+
+def test_check_finds_what_the_monitor_finds_in_bitmaps():
+    damage(BITMAP_DAMAGE, "percpu_engine=bitmap")
 
 
 def test_guards_are_explained_and_looked_at():
@@ -293,6 +309,28 @@ def test_guards_are_explained_and_looked_at():
     assert monitor[0].replace("check: ", "").startswith(damaged[0]), (monitor, damaged)
 
 
+# ---- The engine of bitmaps, with ready areas ----
+
+def test_bitmaps_and_ready_areas_are_read():
+    with prompt("percpu_engine=bitmap", SMP=1) as boot:
+        live, *freed = (fields(boot.command("alloc 8")[0])["ptr"] for _ in range(6))
+        for pointer in freed:
+            boot.command(f"free {pointer}")
+        whys = answers("gdb", *(f"pcpu why {pointer} + 1" for pointer in (live, *freed)), "pcpu check",
+                       "pcpu cpus")
+        boot.command("alloc 65000")
+        monitor = {line: boot.command(line) for line in ("chunks", "map 0", "map 1", "check")}
+        settled = answers("gdb", *(f"pcpu {line}" for line in monitor), f"pcpu why {freed[0]}")
+        need(settled[-1], "\narea=free ")
+        for line, text in zip(monitor, settled):
+            same(line, text.split("\n"), monitor[line])
+    need(whys[0], r"\narea=used area_offset=\d+ area_length=8 into=1\nsite=run_alloc\+")
+    need(whys[1], r"\narea=ready area_offset=\d+ area_length=8 into=1 on_cpu=0\ncopy=")
+    need(whys[5], r"\narea=dead area_offset=\d+ area_length=8 into=1 hint=freed_and_waits_for_a_sweep\ncopy=")
+    same("live areas", whys[6], "ok chunks=1 areas=1")
+    need(whys[7], r"^cpu=0 .* ready=32 gdb=1 ")
+
+
 # ---- Inside an allocation, in a panic ----
 
 def test_commands_work_inside_an_allocation():
@@ -308,6 +346,12 @@ def test_commands_work_inside_an_allocation():
     need(got[9], rf"^(ok|error: chunk 0: ).*cpu{cpu} holds pcpu_lock")
     thread = re.search(r"Current thread is (\d)", got[11]).group(1)
     need(got[12], rf"cpu={cpu} .* gdb={thread} thread=replay pc=\S*relocate\+")
+
+
+def test_a_check_inside_a_hit_says_so():
+    got = answers("debug", "hbreak pcpu_front_free", "continue",
+                  "pcpu check", CMDLINE="selftest=none replay=nft percpu_engine=bitmap", SMP=1)
+    need(got[2], r"^ok chunks=1 areas=\d+ \(.*cpu0 takes or puts a ready area\)$")
 
 
 def test_a_panic_stops_in_gdb_and_can_be_looked_at():

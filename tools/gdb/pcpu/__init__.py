@@ -5,6 +5,8 @@
     sources     numbers that only the C headers know
     cpus        CPUs, their copies of a per-CPU variable, page tables
     lists       linked lists and red-black trees of the kernel
+    engines     which bytes of a chunk are in use
+    front       areas that CPUs keep ready
     allocator   chunks, their maps and pages
     records     who allocated what
     guards      the zones of percpu_debug

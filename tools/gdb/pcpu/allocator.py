@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The allocator's chunks, copied out of the stopped kernel: percpu/percpu_internal.h, percpu/area.h."""
-from pcpu import cpus, lists, target
+from pcpu import cpus, engines, front, lists, target
 
 TREE = ("struct pcpu_chunk", "tree_node")
-ENGINE = "areamap"  # the engine whose books are understood here
 
 
 def geometry(name):
@@ -35,19 +34,15 @@ class Chunk:
         self.nr_areas = int(value["nr_areas"])
         self.first, self.reserved, self.immutable = (
             bool(value[name]) for name in ("first", "reserved", "immutable"))
-        self.span, self.free, self.hint, self.nr_entries, self.map_room = (
-            int(space[name]) for name in ("span", "free_size", "hint", "nr_entries", "map_room"))
+        self.span, self.free, self.hint = (int(space[name]) for name in ("span", "free_size", "hint"))
+        self.books = engines.of(space)
         self.memory = value["memory"].dereference()
         self.memory.fetch_lazy()
         self.nr_populated = int(self.memory["nr_populated"])
 
     def entries(self):
-        """The area map: +n free, -n in use."""
-        engine = target.string(self.space["engine"]["name"])
-        if engine != ENGINE:
-            raise target.Error(f"chunk {self.id} is kept by the engine {engine}: only the maps of "
-                               f"{ENGINE} can be read here")
-        return target.read_numbers(target.number(self.space["map"]), self.nr_entries, 4, signed=True)
+        """Run after run: +n free, -n in use."""
+        return self.books.runs()
 
     def areas(self):
         """(offset, length, in use) of each entry."""
@@ -82,7 +77,7 @@ class Chunk:
         """The monitor's line."""
         slot = self.slot if self.slot >= 0 else "-"
         return (f"chunk={self.id} slot={slot} base={self.base:#x} span={self.span} free={self.free} "
-                f"hint={self.hint} entries={self.nr_entries} map_room={self.map_room} "
+                f"hint={self.hint} entries={self.books.nr_runs} map_room={self.books.room} "
                 f"pages={self.nr_populated}/{geometry('pcpu_unit_pages')} flags={self.flags()}")
 
 
@@ -168,4 +163,6 @@ def under_way():
         owner = mutex["owner"]
         name = owner["name"].string(errors="replace") if int(owner) else "main"
         notes.append(f"thread {name} holds pcpu_alloc_mutex")
+    if front.is_on():
+        notes += [f"cpu{cpu} takes or puts a ready area" for cpu in front.in_hits(cpus.places())]
     return " and ".join(notes)

@@ -3,11 +3,10 @@
 
 The words are those of percpu/check.c, so that both can be compared; the arithmetic is not.
 """
-from pcpu import allocator, cpus, guards, lists, sources, target
+from pcpu import allocator, cpus, front, guards, lists, sources, target
 
 PAGE = cpus.PAGE
-SLACK = 6  # bytes at an area's end that need no memory: percpu/check.c
-LEAST = 4  # fewer free bytes, and a chunk counts as full
+SLACK = 3  # bytes at an area's end that need no memory: percpu/check.c
 
 
 class Found(Exception):
@@ -49,17 +48,18 @@ def _check():
             raise Found(f"chunk {chunk.id}: {problem}") from None
     _tree(chunks)
     _counters(chunks, totals)
+    idle = _front(chunks)
     for guard in guards.every():
         problem = guard.problem()
         require(problem is None, problem)
-    return len(chunks), totals.areas
+    return len(chunks), totals.areas - idle
 
 
 def _chunk(chunk, totals):
     entries = chunk.entries()
-    _map(chunk, entries)
-    _memo(chunk, entries)
-    want = _slot(chunk)
+    problem = chunk.books.problem(entries)
+    require(problem is None, problem)
+    want = _slot(chunk, chunk.books.rank())
     require(chunk.slot == want, f"slot {chunk.slot}, should be {want}")
     populated = chunk.populated()
     areas = _areas(chunk, populated, totals)
@@ -68,41 +68,12 @@ def _chunk(chunk, totals):
     _pages(chunk, populated, totals)
 
 
-def _map(chunk, entries):
-    free = [entry for entry in entries if entry > 0]
-    require(0 not in entries, "an area map entry is zero")
-    require(not any(left > 0 and right > 0 for left, right in zip(entries, entries[1:])),
-            "two free entries stand side by side")
-    require(sum(map(abs, entries)) == chunk.span, "the entries do not add up to the span")
-    require(sum(free) == chunk.free, "free_size is not the sum of the free entries")
-    require(chunk.hint >= max(free, default=0), "the hint is below the longest free run")
-    require(len(entries) <= chunk.map_room, "more entries than the map has room for")
-
-
-def _memo(chunk, entries):
-    """Nothing before the memo's place could serve what the memo says."""
-    memo = chunk.space["memo"]
-    size, align, index, offset, biggest = (
-        int(memo[name]) for name in ("size", "align", "index", "offset", "biggest"))
-    if index == 0:
-        return
-    before, at = entries[:index], 0
-    good = index <= len(entries)
-    for entry in before:
-        good = good and not (entry > 0 and entry >= -at % align + size)
-        at += abs(entry)
-    good = good and at == offset and max([0, *before]) == biggest
-    require(good, "the scan memo does not fit the map")
-
-
-def _slot(chunk):
+def _slot(chunk, rank):
     if chunk.reserved:
         return -1
-    if chunk.free < LEAST or chunk.hint < LEAST:
-        return 0
-    if chunk.free == allocator.geometry("pcpu_unit_size"):
+    if rank == allocator.geometry("pcpu_unit_size"):
         return allocator.geometry("pcpu_nr_slots") - 1
-    return max(chunk.free.bit_length() - 3, 1)
+    return max(rank.bit_length() - 3, 1) if rank else 0
 
 
 def _areas(chunk, populated, totals):
@@ -165,7 +136,8 @@ def _counters(chunks, totals):
     counters = target.variable("pcpu_counters")
     for what, got, want in (
             ("live_areas", counters["live_areas"], totals.areas),
-            ("live_areas by allocs - frees", counters["allocs"] - counters["frees"], totals.areas),
+            ("live_areas by allocs - frees", counters["allocs"] - counters["frees"] +
+             allocator.geometry("pcpu_front_areas"), totals.areas),
             ("live_bytes", counters["live_bytes"], totals.live_bytes),
             ("populated_pages", counters["populated_pages"], totals.populated),
             ("chunks_made - chunks_freed", counters["chunks_made"] - counters["chunks_freed"],
@@ -174,6 +146,15 @@ def _counters(chunks, totals):
              totals.owned - allocator.geometry("pcpu_first_pages")),
             ("pages taken from the page allocator", _pages_taken(), counters["pages_owned"])):
         require(int(got) == int(want), f"{what}: {int(got)}, should be {int(want)}")
+
+
+def _front(chunks):
+    """How many areas are kept ready or are dead; the front's own books fit."""
+    if not front.is_on():
+        return 0
+    census = front.Census(chunks, cpus.possible())
+    require(census.problem is None, f"front: {census.problem}")
+    return census.not_live
 
 
 def _pages_taken():

@@ -76,7 +76,7 @@ Example: pcpu chunks"""
 
 
 class Map(Subcommand):
-    """The area map of chunk N.
+    """The runs of chunk N, in use or free.
 From offset 0 on: -n is n bytes in use, +n is n bytes free.
 Usage: pcpu map N
 Example: pcpu map 0"""
@@ -128,8 +128,9 @@ def _copy_line(pointer, cpu):
 
 class Why(Subcommand):
     """What an address is.
-The unit of a CPU, the chunk and the area there, free or in use, and who allocated it; a static variable
-by name; a range of the vmalloc area; a page and its owner; code or data of the kernel; a guard of percpu_debug; or nothing.
+The unit of a CPU, the chunk and the area there, free, kept ready on a CPU, or in use and by whom; a
+static variable by name; a range of the vmalloc area; a page and its owner; code or data of the kernel; a
+guard of percpu_debug; or nothing.
 ADDR is any expression. The closest answer comes first.
 Usage: pcpu why ADDR
 Example: pcpu why &pcpu_slots
@@ -164,8 +165,8 @@ def _address(expression):
 
 class Check(Subcommand):
     """Every invariant of every chunk, recomputed from memory.
-Maps, hints, slots, the tree, pages, page tables, counters and the guards of percpu_debug. In the middle
-of a change it says who makes it.
+Maps, hints, slots, the tree, pages, page tables, counters, what CPUs keep ready and the guards of
+percpu_debug. In the middle of a change it says who makes it.
 Usage: pcpu check
 Example: pcpu check"""
 

@@ -2,7 +2,7 @@
 """CPUs, and where each has its copy of a per-CPU variable; the page tables that all share."""
 import gdb
 
-from pcpu import sources, target
+from pcpu import front, sources, target
 
 APIC_NONE = 0xffffffff
 PAGING = "arch/x86_64/paging_internal.h"
@@ -105,16 +105,26 @@ def state_lines():
         base = offset(cpu)
         state = "online" if cpu in up else "possible"
         yield (f"cpu={cpu} apic={'-' if apic == APIC_NONE else apic} state={state} "
-               f"unit={start + base & target.MASK:#x} gs={base:#x} " + _where(running.get(cpu), cpu))
+               f"unit={start + base & target.MASK:#x} gs={base:#x} "
+               f"ready={front.ready_bytes(cpu)} " + _where(running.get(cpu), cpu))
 
 
 def _where(thread, cpu):
     if thread is None:
         return "gdb=- thread=- pc=-"
+    return f"gdb={thread.num} thread={thread_name(cpu)} pc={_place(thread)}"
+
+
+def _place(thread):
     with target.selected():
         thread.switch()
         pc = target.register("rip")
-    return f"gdb={thread.num} thread={thread_name(cpu)} pc={target.symbol(pc) or hex(pc)}"
+    return target.symbol(pc) or hex(pc)
+
+
+def places():
+    """Where each running CPU is in the code: symbol+offset by CPU."""
+    return {cpu: _place(thread) for cpu, thread in gdb_threads().items()}
 
 
 def thread_name(cpu):

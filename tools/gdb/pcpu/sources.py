@@ -5,7 +5,7 @@ import os
 import re
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-DEFINE = re.compile(r"^#define\s+(\w+)\s+\(?(0[xX][0-9a-fA-F]+|\d+)(?:ul)?(?:\s*<<\s*(\d+))?\)?(?=\s|$)",
+DEFINE = re.compile(r"^#define\s+(\w+)\s+\(?(0[xX][0-9a-fA-F]+|\d+)u?l?(?:\s*<<\s*(\d+))?\)?(?=\s|$)",
                     re.M)
 
 

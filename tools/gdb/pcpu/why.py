@@ -2,7 +2,7 @@
 """What an address is: `pcpu why`. Answers are records of key=value fields, the closest one first."""
 import gdb
 
-from pcpu import allocator, cpus, guards, pages, records, sources, target
+from pcpu import allocator, cpus, front, guards, pages, records, sources, target
 
 NULL_REACH = 64 * 1024  # objects may be this large, so a NULL pointer's member may be this far away
 LOW_END = 4 << 30  # firmware and boot tables map so much at its own address
@@ -91,8 +91,13 @@ def _area(chunk, offset, pointer):
     state = "used" if used else "free"
     if used and start < chunk.start:
         state = "static"  # bytes given to the area before
-    yield f"area={state} area_offset={start} area_length={length} into={offset - start}"
-    record = records.line(pointer) if used else None
+    note, kept = "", front.state(chunk, start) if used else None
+    if kept == "ready":
+        state, note = kept, f" on_cpu={front.holder(pointer - offset + start, cpus.possible())}"
+    elif kept == "dead":
+        state, note = kept, " hint=freed_and_waits_for_a_sweep"
+    yield f"area={state} area_offset={start} area_length={length} into={offset - start}{note}"
+    record = records.line(pointer) if state == "used" else None
     if record:
         yield record
     guard = guards.at(pointer)
