@@ -21,10 +21,11 @@ static inline void tag_set(uint8_t *tag, unsigned int value)
 	__atomic_store_n(tag, (uint8_t)value, __ATOMIC_RELAXED);
 }
 
-/* From live to idle; false: another CPU was faster. */
+/* From live to idle; false: another CPU was faster, and what it has made of the tag since then stays. */
 static inline bool tag_take(uint8_t *tag, uint8_t was)
 {
-	return __atomic_exchange_n(tag, was & (uint8_t)~TAG_LIVE, __ATOMIC_ACQ_REL) == was;
+	return __atomic_compare_exchange_n(tag, &was, was & (uint8_t)~TAG_LIVE, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 /*

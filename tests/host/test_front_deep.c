@@ -9,6 +9,7 @@
 #include "tests/host/front_look.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 static const struct host_config two_cpus = {.nr_cpus = 2};
@@ -243,22 +244,31 @@ FRONT_TEST(front_a_chunk_stays_until_every_cpu_is_past_its_hits)
 
 /* ---- Two CPUs at one area ---- */
 
-#define RACES 2000
+#define RACES 20000
 
-static void __percpu *contested[RACES];
-static pthread_barrier_t start;
-static unsigned long refused;
+static void __percpu *contested;
+static unsigned long arrived;
+
+/* Waits until both CPUs have come here as often. */
+static void meet(unsigned long round)
+{
+	__atomic_add_fetch(&arrived, 1, __ATOMIC_SEQ_CST);
+	for (unsigned int i = 1; __atomic_load_n(&arrived, __ATOMIC_SEQ_CST) < 2 * round; i++) {
+		if (i % 4096 == 0)
+			sched_yield();
+	}
+}
 
 static void *race(void *arg)
 {
 	host_become_cpu((unsigned int)(uintptr_t)arg);
-	pthread_barrier_wait(&start);
-	for (size_t i = 0; i < RACES; i++) {
-		struct pcpu_result result;
-
-		pcpu_try_free(contested[i], &result);
-		if (result.error)
-			__atomic_add_fetch(&refused, 1, __ATOMIC_RELAXED);
+	for (unsigned long round = 1; round < 3 * RACES; round += 3) {
+		if (host_cpu() == 0)
+			contested = must_alloc(8, 8);
+		meet(round);
+		meet(round + 1);
+		free_percpu(contested);
+		meet(round + 2);
 	}
 	return NULL;
 }
@@ -268,14 +278,10 @@ FRONT_TEST(front_of_two_frees_at_once_exactly_one_wins)
 	pthread_t threads[2];
 
 	host_boot(&two_cpus);
-	for (size_t i = 0; i < RACES; i++)
-		contested[i] = must_alloc(8, 8);
-	pthread_barrier_init(&start, NULL, 2);
 	for (uintptr_t i = 0; i < 2; i++)
 		pthread_create(&threads[i], NULL, race, (void *)i);
 	for (size_t i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
-	CHECK_EQ(refused, RACES);
 	CHECK_EQ(look_stats().frees, RACES);
 	CHECK_EQ(look_stats().bad_frees, RACES);
 	CHECK_EQ(look_stats().live_areas, 0);
