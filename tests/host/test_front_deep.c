@@ -288,6 +288,22 @@ FRONT_TEST(front_of_two_frees_at_once_exactly_one_wins)
 	check_invariants("after the race");
 }
 
+/* Whoever saw a live tag and comes too late changes nothing, whatever it is by now. */
+FRONT_TEST(front_a_free_that_lost_leaves_the_tag_alone)
+{
+	uint8_t tags[] = {0, 4, TAG_DEAD, TAG_LIVE | 5};
+
+	host_boot(&two_cpus);
+	for (size_t i = 0; i < ARRAY_SIZE(tags); i++) {
+		uint8_t tag = tags[i];
+
+		CHECK(!tag_take(&tag, TAG_LIVE | 4));
+		CHECK_EQ(tag, tags[i]);
+	}
+	CHECK(tag_take(&tags[3], TAG_LIVE | 5));
+	CHECK_EQ(tags[3], 5);
+}
+
 /* ---- A random story ---- */
 
 #define NR_KEPT 300
@@ -372,6 +388,7 @@ int main(void)
 		cmocka_unit_test(front_finds_areas_of_large_units),
 		cmocka_unit_test(front_a_chunk_stays_until_every_cpu_is_past_its_hits),
 		cmocka_unit_test(front_of_two_frees_at_once_exactly_one_wins),
+		cmocka_unit_test(front_a_free_that_lost_leaves_the_tag_alone),
 		cmocka_unit_test(front_a_random_story_keeps_to_a_plain_model),
 	};
 
