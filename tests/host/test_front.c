@@ -126,7 +126,7 @@ FRONT_TEST(front_a_second_free_is_refused_while_the_area_is_ready)
 }
 
 /* A CPU whose stack has no room marks dead what it frees. */
-FRONT_TEST(front_a_second_free_is_refused_while_the_area_is_dead_and_when_it_is_swept)
+FRONT_TEST(front_a_second_free_is_refused_while_dead_and_when_swept)
 {
 	void __percpu *ptr;
 
@@ -430,8 +430,7 @@ int main(void)
 		cmocka_unit_test(front_a_hit_is_zeroed_on_every_cpu),
 		cmocka_unit_test(front_a_request_past_the_classes_goes_past_the_front),
 		cmocka_unit_test(front_a_second_free_is_refused_while_the_area_is_ready),
-		cmocka_unit_test(
-			front_a_second_free_is_refused_while_the_area_is_dead_and_when_it_is_swept),
+		cmocka_unit_test(front_a_second_free_is_refused_while_dead_and_when_swept),
 		cmocka_unit_test(front_a_free_of_anything_but_a_start_is_refused),
 		cmocka_unit_test(front_while_closed_one_of_two_frees_wins),
 		cmocka_unit_test(front_a_hit_is_refused_where_a_miss_would_be),
