@@ -42,12 +42,12 @@ void pcpu_front_give(unsigned int cpu, struct pcpu_front *front)
 static size_t class_size(unsigned int class)
 {
 	if (class <= 16)
-		return 4 * (size_t)class;
+		return 4 * (size_t) class;
 	if (class <= 24)
-		return 64 + 8 * ((size_t)class - 16);
+		return 64 + 8 * ((size_t) class - 16);
 	if (class <= 36)
-		return 128 + 16 * ((size_t)class - 24);
-	return 320 + 32 * ((size_t)class - 36);
+		return 128 + 16 * ((size_t) class - 24);
+	return 320 + 32 * ((size_t) class - 36);
 }
 
 size_t pcpu_front_align(unsigned int class)
