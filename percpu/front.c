@@ -260,36 +260,65 @@ static __always_inline bool take(size_t size, size_t align, bool observed, irqfl
 	return true;
 }
 
-/* Frees an area of the front. Interrupts off. *wake: reclaim is to be woken. */
-static __always_inline bool put(void __percpu *ptr, bool observed, const struct pcpu_event *event,
-				bool *wake)
+/* How a free of the shortest way went. */
+enum put_outcome {
+	PUT,	      /* done */
+	PUT_AND_WAKE, /* done, and reclaim is to be woken */
+	PUT_MISSED,   /* nothing was done */
+};
+
+#define NOT_CLAIMED -1
+
+/* Frees an area of the front. Interrupts off. observed: somebody may be. *found: after PUT_MISSED, what a
+ * claim found that came too late, for give_up; or NOT_CLAIMED. */
+static __always_inline enum put_outcome put(void __percpu *ptr, bool observed,
+					    const struct pcpu_event *event, int *found)
 {
 	size_t granule, was, class;
 	struct pcpu_front *front;
 	struct pcpu_frame *frame;
 	struct front_area *area;
-	uint8_t *tag;
+	uint8_t *tag, claimed;
 
+	*found = NOT_CLAIMED;
 	frame = frame_find((uintptr_t)ptr, &granule);
 	if (unlikely(!frame || !mode_suits(observed)))
-		return false;
+		return PUT_MISSED;
 	tag = &frame->tags[granule];
 	was = tag_of(tag);
-	if (unlikely(!(was & TAG_LIVE) || !tag_take(tag, (uint8_t)was)))
-		return false;
+	if (unlikely(!(was & TAG_LIVE)))
+		return PUT_MISSED;
+	claimed = tag_claim(tag);
+	if (unlikely(claimed != (uint8_t)was)) {
+		*found = claimed;
+		return PUT_MISSED;
+	}
 	if (observed)
 		pcpu_tell(event);
 	class = was - TAG_LIVE;
 	front = this_cpu_read(my_front);
 	count_up(&front->frees[class], 1);
 	area = front->top[class];
-	if (likely(area != front->limit[class])) {
-		*area = (struct front_area){(uintptr_t)ptr, tag};
-		front->top[class] = area + 1;
-	} else {
-		*wake = front_bury(front, frame, granule, pcpu_front_sizes[class]);
-	}
-	return true;
+	if (unlikely(area == front->limit[class]))
+		return front_bury(front, frame, granule, pcpu_front_sizes[class]) ? PUT_AND_WAKE
+										  : PUT;
+	*area = (struct front_area){(uintptr_t)ptr, tag};
+	front->top[class] = area + 1;
+	__asm__("" : "+r"(was)); /* else the class gets a register of its own, and that a push */
+	tag_set(tag, (unsigned int)was & ~TAG_LIVE);
+	return PUT;
+}
+
+/* After PUT_MISSED, interrupts still off: what put had found by ptr is still there. */
+static void give_up(void __percpu *ptr, int found)
+{
+	size_t granule;
+	struct pcpu_frame *frame;
+
+	if (found == NOT_CLAIMED)
+		return;
+	frame = frame_find((uintptr_t)ptr, &granule);
+	tag_put_back(&frame->tags[granule], (uint8_t)found, pcpu_front_mark(frame->tags, granule));
 }
 
 /* Whatever the shortest way does not do: interrupts back, and all over again. */
@@ -300,8 +329,10 @@ static __noinline void __percpu *alloc_missed(size_t size, size_t align, uintptr
 	return pcpu_alloc_slowly(size, align, false, caller);
 }
 
-static __noinline void free_missed(void __percpu *ptr, uintptr_t caller, irqflags_t flags)
+static __noinline void free_missed(void __percpu *ptr, uintptr_t caller, irqflags_t flags,
+				   int found)
 {
+	give_up(ptr, found);
 	port_irq_restore(flags);
 	pcpu_free_slowly(ptr, caller);
 }
@@ -326,11 +357,12 @@ void __percpu *__alloc_percpu(size_t size, size_t align)
 void free_percpu(void __percpu *ptr)
 {
 	irqflags_t flags = port_irq_save();
-	bool woken = false;
+	int found;
+	enum put_outcome outcome = put(ptr, false, NULL, &found);
 
-	if (unlikely(!put(ptr, false, NULL, &woken)))
-		free_missed(ptr, CALLER(), flags);
-	else if (unlikely(woken))
+	if (unlikely(outcome == PUT_MISSED))
+		free_missed(ptr, CALLER(), flags, found);
+	else if (unlikely(outcome == PUT_AND_WAKE))
 		wake(flags);
 	else
 		port_irq_restore(flags);
@@ -357,12 +389,15 @@ bool pcpu_front_free(void __percpu *ptr, uintptr_t caller)
 	irqflags_t flags = port_irq_save();
 	struct pcpu_event event = {
 		.kind = PCPU_FREED, .ptr = ptr, .caller = caller, .flags = flags};
-	bool woken = false, freed = put(ptr, true, &event, &woken);
+	int found;
+	enum put_outcome outcome = put(ptr, true, &event, &found);
 
+	if (outcome == PUT_MISSED)
+		give_up(ptr, found);
 	port_irq_restore(flags);
-	if (woken)
+	if (outcome == PUT_AND_WAKE)
 		pcpu_front_wake();
-	return freed;
+	return outcome == PUT || outcome == PUT_AND_WAKE;
 }
 
 /* ---- Set-up ---- */

@@ -8,8 +8,9 @@
  * A tag: 0, the granule starts no area of the front; a class alone, the area is idle, ready on some
  * CPU; a class with TAG_LIVE, a caller has it; TAG_DEAD, it waits for a sweep.
  */
-#define TAG_LIVE 0x80u
-#define TAG_DEAD 0x7fu
+#define TAG_LIVE    0x80u
+#define TAG_DEAD    0x7fu
+#define TAG_CLAIMED 0x7eu /* for a moment, by a free */
 
 static inline uint8_t tag_of(const uint8_t *tag)
 {
@@ -21,11 +22,26 @@ static inline void tag_set(uint8_t *tag, unsigned int value)
 	__atomic_store_n(tag, (uint8_t)value, __ATOMIC_RELAXED);
 }
 
-/* From live to idle; false: another CPU was faster, and what it has made of the tag since then stays. */
-static inline bool tag_take(uint8_t *tag, uint8_t was)
+/*
+ * Claims an area for a free, which then gives the tag its next value. Returns what the tag was: if not what
+ * it had been a moment before, another CPU was faster, and tag_put_back is to follow. An exchange, since a
+ * free must not have a LOCK prefix; only one that comes too late has.
+ */
+static __always_inline uint8_t tag_claim(uint8_t *tag)
 {
-	return __atomic_compare_exchange_n(tag, &was, was & (uint8_t)~TAG_LIVE, false,
-					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	return __atomic_exchange_n(tag, TAG_CLAIMED, __ATOMIC_ACQ_REL);
+}
+
+/* Undoes a claim that came too late, unless the area's owner has changed the tag since. A sweep may have
+ * passed by meanwhile. mark: of the tag's block. */
+static inline void tag_put_back(uint8_t *tag, uint8_t found, uint8_t *mark)
+{
+	uint8_t claimed = TAG_CLAIMED;
+
+	__atomic_compare_exchange_n(tag, &claimed, found, false, __ATOMIC_RELEASE,
+				    __ATOMIC_RELAXED);
+	if (found == TAG_DEAD)
+		__atomic_store_n(mark, 1, __ATOMIC_RELEASE);
 }
 
 /*
@@ -72,6 +88,12 @@ void pcpu_front_give(unsigned int cpu, struct pcpu_front *front);
 uint8_t *pcpu_front_init_hits(void);
 /* So much has died that reclaim should look; it begins to count anew. Any context but NMI. */
 void pcpu_front_wake(void);
+
+/* The mark of a granule's block; the marks follow the tags. */
+static inline uint8_t *pcpu_front_mark(uint8_t *tags, size_t granule)
+{
+	return &tags[pcpu_unit_size / FRONT_GRANULE + granule / (FRONT_BLOCK / FRONT_GRANULE)];
+}
 
 /* A CPU's own front; NULL before pcpu_front_init and for ids that are not possible. */
 struct pcpu_front *pcpu_front_of(unsigned int cpu);

@@ -128,12 +128,17 @@ enum front_state pcpu_front_state(const struct pcpu_chunk *chunk, size_t offset)
 
 bool pcpu_front_release(struct pcpu_chunk *chunk, size_t offset)
 {
-	uint8_t *tag = &chunk->tags[offset / FRONT_GRANULE];
-	uint8_t was = tag_of(tag), class = was & (uint8_t)~TAG_LIVE;
+	uint8_t *tag = &chunk->tags[offset / FRONT_GRANULE], was = tag_of(tag), found;
+	unsigned int class = was & ~TAG_LIVE;
 
 	pcpu_assert_locked(__func__);
-	if (!(was & TAG_LIVE) || !tag_take(tag, was))
+	if (!(was & TAG_LIVE))
 		return false;
+	found = tag_claim(tag);
+	if (found != was) {
+		tag_put_back(tag, found, pcpu_front_mark(chunk->tags, offset / FRONT_GRANULE));
+		return false;
+	}
 	tag_set(tag, 0);
 	count_up(&pcpu_front_mine()->frees[class], 1);
 	pcpu_front_areas--;

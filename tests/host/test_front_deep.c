@@ -295,13 +295,16 @@ FRONT_TEST(front_a_free_that_lost_leaves_the_tag_alone)
 
 	host_boot(&two_cpus);
 	for (size_t i = 0; i < ARRAY_SIZE(tags); i++) {
-		uint8_t tag = tags[i];
+		uint8_t tag = tags[i], mark = 0;
 
-		CHECK(!tag_take(&tag, TAG_LIVE | 4));
+		tag_put_back(&tag, tag_claim(&tag), &mark);
 		CHECK_EQ(tag, tags[i]);
+		CHECK_EQ(mark, tags[i] == TAG_DEAD); /* a sweep may just have passed by */
 	}
-	CHECK(tag_take(&tags[3], TAG_LIVE | 5));
-	CHECK_EQ(tags[3], 5);
+	CHECK_EQ(tag_claim(&tags[3]), TAG_LIVE | 5);
+	CHECK_EQ(tags[3], TAG_CLAIMED);
+	tag_put_back(&tags[1], TAG_DEAD, &tags[0]); /* somebody has made it 4 meanwhile */
+	CHECK_EQ(tags[1], 4);
 }
 
 /* ---- A random story ---- */
