@@ -195,15 +195,14 @@ static size_t tree_search(const struct bitmap_books *b, size_t count, unsigned i
 	}
 	from = (n - b->leaves) * LEAF;
 	end = min(from + LEAF, b->granules);
-	do {
+	for (;;) { /* the leaf says that there is one */
 		from = next_edge(b, from, end, false);
 		to = next_used(b, from, end);
 		pcpu_counters.entries_touched++;
 		if (aligned_length(from, to, order) >= count)
 			return ALIGN_UP(from, (size_t)1 << order);
 		from = to;
-	} while (from < end);
-	return b->granules;
+	}
 }
 
 /* ---- The engine ---- */
