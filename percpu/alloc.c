@@ -208,7 +208,7 @@ static bool serve(struct request *req, bool *made)
  */
 static bool serve_swept(struct request *req, bool *made)
 {
-	bool made_again;
+	bool made_again = false;
 
 	req->class = req->reserved || !pcpu_front_on ? 0 : pcpu_front_class(req->size, req->align);
 	if (req->class != 0) {
@@ -220,11 +220,7 @@ static bool serve_swept(struct request *req, bool *made)
 	if (serve(req, made))
 		return true;
 	pcpu_front_drain();
-	if (pcpu_front_dead() == 0)
-		return false;
-	req->surplus |= pcpu_front_sweep();
-	made_again = false;
-	if (!serve(req, &made_again))
+	if (pcpu_front_dead() == 0 || !serve(req, &made_again)) /* which sweeps */
 		return false;
 	*made |= made_again;
 	return true;

@@ -63,8 +63,8 @@ void pcpu_front_init(void);
 /* Hands the fronts to their CPUs, whose copies of per-CPU variables exist now; first: the chunk that serves
  * dynamic requests, or NULL. Last at set-up. */
 void pcpu_front_start(struct pcpu_chunk *first);
-/* Does without the fronts from now on; false if they have areas. On one CPU, before others run. */
-bool pcpu_front_shut(void);
+/* Does without the fronts from now on; there are no areas yet. On one CPU, before others run. */
+void pcpu_front_shut(void);
 /* Whether there is a front. Constant once areas exist. */
 extern bool pcpu_front_on;
 /* (L) Areas of the front that are carved, live or not, and their bytes. */

@@ -17,8 +17,9 @@ static size_t quarantined_bytes;			    /* (L) */
 
 bool pcpu_debug_enable(void)
 {
-	if (pcpu_counters.live_areas > 0 || !pcpu_front_shut())
+	if (pcpu_counters.live_areas > 0)
 		return false;
+	pcpu_front_shut();
 	pcpu_guard_on = true;
 	port_info("percpu_debug: red zones of %d bytes or more around areas, up to %d bytes of "
 		  "freed ones in quarantine",

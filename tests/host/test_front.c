@@ -385,6 +385,85 @@ static void observe(const struct pcpu_event *event)
 	seen[nr_seen++ % ARRAY_SIZE(seen)] = *event;
 }
 
+/* When even that is not enough, the second try fails as well, and nothing is left of either. */
+FRONT_TEST(front_memory_that_is_ready_elsewhere_may_be_too_little)
+{
+	host_boot(&two_cpus);
+	host_faults[HOOK_RANGE].fail_all = true;
+	while (host_alloc(PCPU_MIN_UNIT_SIZE, 4) != NULL)
+		;
+	host_fail_none();
+	front_deepen(64);
+	CHECK(front_ready(0, 64) > 0);
+	host_faults[HOOK_RANGE].fail_all = true;
+	while (host_alloc(PCPU_MIN_UNIT_SIZE, 4) != NULL)
+		;
+	host_fail_none();
+	CHECK_EQ(front_ready(0, 64), 0);
+	check_invariants("too little");
+}
+
+/* A chunk's tags and frames are memory that may lack, like all its books. */
+FRONT_TEST(front_a_chunk_is_not_made_without_books_for_the_front)
+{
+	size_t failures = 0;
+
+	host_boot(&two_cpus);
+	fill_chunks();
+	for (unsigned long n = 1;; n++) {
+		struct host_ledger before = host_ledger(), after;
+
+		host_fail(HOOK_HEAP, n);
+		if (host_alloc(PCPU_MIN_UNIT_SIZE, 4) != NULL)
+			break;
+		after = host_ledger();
+		CHECK(host_ledger_equal(&before, &after));
+		failures++;
+	}
+	host_fail_none();
+	CHECK(failures >= 5); /* chunk, books, those of the front, pages, bits */
+	check_invariants("made at last");
+}
+
+FRONT_TEST(front_a_hit_tells_where_its_area_is)
+{
+	struct pcpu_result result;
+	void __percpu *ptr;
+
+	host_boot(&two_cpus);
+	front_deepen(64);
+	ptr = pcpu_try_alloc(60, 4, false, &result);
+	CHECK(ptr != NULL && result.error == NULL && !result.warned);
+	CHECK_EQ(result.where.what, PCPU_AREA);
+	CHECK_EQ(result.where.offset, pcpu_ptr_to_addr(ptr) - (uintptr_t)pcpu_base_addr);
+	CHECK_EQ(result.where.area_length, 60);
+	pcpu_try_free(ptr, &result);
+	CHECK(result.error == NULL);
+	CHECK_EQ(result.where.what, PCPU_AREA);
+	pcpu_try_free(ptr, &result);
+	CHECK(result.error != NULL);
+}
+
+static void see_nothing(const struct pcpu_event *event __unused)
+{
+}
+
+FRONT_TEST(front_a_unit_of_dead_bytes_wakes_reclaim_though_somebody_looks)
+{
+	static void __percpu *ptrs[80];
+
+	host_boot(&two_cpus);
+	pcpu_observe(see_nothing);
+	for (unsigned int round = 0; round < 3 && !host_reclaim_pending; round++) {
+		for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+			ptrs[i] = must_alloc(1000, 8);
+		for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+			front_free_on(1, ptrs[i]);
+	}
+	CHECK(host_reclaim_pending);
+	check_invariants("woken");
+}
+
 FRONT_TEST(front_an_observer_is_told_of_hits)
 {
 	void __percpu *ptr;
@@ -441,6 +520,10 @@ int main(void)
 		cmocka_unit_test(front_settle_gives_all_back),
 		cmocka_unit_test(front_a_unit_of_dead_bytes_wakes_reclaim),
 		cmocka_unit_test(front_memory_that_is_ready_elsewhere_serves_when_there_is_no_more),
+		cmocka_unit_test(front_memory_that_is_ready_elsewhere_may_be_too_little),
+		cmocka_unit_test(front_a_chunk_is_not_made_without_books_for_the_front),
+		cmocka_unit_test(front_a_hit_tells_where_its_area_is),
+		cmocka_unit_test(front_a_unit_of_dead_bytes_wakes_reclaim_though_somebody_looks),
 		cmocka_unit_test(front_an_observer_is_told_of_hits),
 		cmocka_unit_test(front_percpu_debug_shuts_the_front),
 	};

@@ -12,6 +12,7 @@ import pexpect
 from session import QUIET, ROOT, RUN, environment
 
 PROMPT = "percpu> "
+COUNTS = "COVERAGE_DIR" in os.environ  # such a kernel tells what ran as it powers off
 LIMIT = 120  # s, for whatever is waited for: the machine may be busy
 
 
@@ -49,7 +50,10 @@ class Terminal:
         self.until(PROMPT)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind is None and COUNTS and self.child.isalive():
+            self.child.send("\x03\rpoweroff\r")
+            self.child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=60)
         self.child.close(force=True)
 
 
@@ -103,7 +107,12 @@ class Screen:
         self.until(lambda rows: rows[-1].startswith(PROMPT.strip()), "the prompt")
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind is None and COUNTS:
+            self.keys("C-c", "Enter", "poweroff", "Enter")
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline and not any("ended" in row for row in self.rows()):
+                time.sleep(0.2)
         subprocess.run([*self.tmux, "kill-server"], check=False, capture_output=True,
                        timeout=LIMIT)
         self.folder.cleanup()
