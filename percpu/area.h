@@ -52,7 +52,7 @@ typedef void (*pcpu_area_fn)(const struct pcpu_area *area, void *arg);
 
 struct pcpu_engine {
 	const char *name;
-	bool exact; /* after rank the hint is the longest free run, not more */
+	bool exact; /* after a search or a free and rank the hint is the longest free run */
 	/* Heap bytes that a new space needs for its books. */
 	size_t (*init_bytes)(size_t span);
 	/* A space of `used` bytes in use (may be 0), then `free` bytes free (may be 0). mem:

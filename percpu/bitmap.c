@@ -323,6 +323,19 @@ static void carve(struct pcpu_space *space, size_t from, size_t end)
 	space->free_size -= bytes_of(space, from, end);
 }
 
+/* A request that takes the odd bytes at the end needs a granule less, there and only there. Where that place
+ * begins; b->granules if it is none. */
+static size_t odd_place(const struct pcpu_space *space, size_t size, size_t count, size_t align)
+{
+	const struct bitmap_books *b = space->books;
+	size_t from = b->granules - min(count - 1, b->granules);
+
+	if (b->nodes[1].suffix < count - 1 || !IS_ALIGNED(from * GRANULE, align) ||
+	    size > bytes_of(space, from, b->granules))
+		return b->granules;
+	return from;
+}
+
 static bool bitmap_alloc(struct pcpu_space *space, size_t size, size_t align,
 			 struct pcpu_grant *grant)
 {
@@ -332,7 +345,11 @@ static bool bitmap_alloc(struct pcpu_space *space, size_t size, size_t align,
 	pcpu_counters.scans++;
 	update(space);
 	from = tree_search(b, count, order_of(align));
-	if (from == b->granules)
+	if (from == b->granules) {
+		from = odd_place(space, size, count, align);
+		count = b->granules - from;
+	}
+	if (count == 0)
 		return false;
 	carve(space, from, from + count);
 	bitmap_set(b->start, from);
