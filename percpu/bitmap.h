@@ -2,7 +2,6 @@
 /* The books of the engine `bitmap` (bitmap.c); for it, its tests and a debugger. */
 #pragma once
 
-#include "kernel/bitmap.h"
 #include "percpu/area.h"
 
 #define GRANULE	   4	/* bytes */
