@@ -4,6 +4,7 @@
 
     mutants.py [-j JOBS] [NAME...]         the patches of tests/mutants/, or those whose name has NAME
     mutants.py --random N [--seed S]       N defects made at random in percpu/
+    mutants.py --random N --files 'GLOB …'  in those of its files
     mutants.py --make …                    each by `make test-host` alone, as whoever made it would look
 
 Each defect gets a copy of the tree in build/mutants/; what it changes is compiled anew and the host
@@ -337,11 +338,12 @@ def main():
     parser.add_argument("-j", type=int, default=2)
     parser.add_argument("--random", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--files", default="*")
     parser.add_argument("--make", action="store_true")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     if args.random:
-        changes = mutate.pick(ROOT, args.random, args.seed)
+        changes = mutate.pick(ROOT, args.random, args.seed, args.files.split())
         defects = [Random(change, i) for i, change in enumerate(changes)]
     else:
         defects = [Patch(p) for p in sorted(PATCHES.glob("*.patch"))

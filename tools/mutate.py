@@ -181,9 +181,11 @@ def candidates(file, text):
     yield from unlocked(file, lines)
 
 
-def pick(root, count, seed):
-    """count candidates, spread over the files by their size."""
+def pick(root, count, seed, globs=("*",)):
+    """count candidates in the files of percpu/ that the globs name, spread over them by their size."""
     found = []
     for path in sorted((root / "percpu").glob("*.c")):
+        if not any(path.match(glob) for glob in globs):
+            continue
         found += candidates(f"percpu/{path.name}", path.read_text())
     return random.Random(seed).sample(found, min(count, len(found)))
