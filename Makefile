@@ -241,6 +241,7 @@ HOST_TESTS_percpu := \
 	tests/host/test_contract.c \
 	tests/host/test_bitmap.c \
 	tests/host/test_front.c \
+	tests/host/test_front_frees.c \
 	tests/host/test_front_deep.c \
 	tests/host/test_setup.c \
 	tests/host/test_pages.c \

@@ -2,7 +2,7 @@
 /* links: @percpu @port_host tests/host/host_look.c tests/host/front_look.c */
 /* flags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
 /*
- * The front by itself: classes, hits and misses, what it refuses, limits, and how all of it goes back.
+ * The front by itself: classes, hits and misses, limits, and how all of it goes back.
  */
 #include "tests/host/front_look.h"
 
@@ -111,95 +111,6 @@ FRONT_TEST(front_a_request_past_the_classes_goes_past_the_front)
 	check_invariants("past the front");
 }
 
-/* ---- Refusals ---- */
-
-FRONT_TEST(front_a_second_free_is_refused_while_the_area_is_ready)
-{
-	void __percpu *ptr;
-
-	host_boot(&two_cpus);
-	ptr = front_alloc_with_room(16, 8);
-	host_free(ptr);
-	CHECK_EQ(*front_tag(ptr), pcpu_front_class(16, 8));
-	CHECK_EQ(look_what(ptr), PCPU_FREE);
-	front_refused(ptr);
-}
-
-/* A CPU whose stack has no room marks dead what it frees. */
-FRONT_TEST(front_a_second_free_is_refused_while_dead_and_when_swept)
-{
-	void __percpu *ptr;
-
-	host_boot(&two_cpus);
-	ptr = must_alloc(16, 8);
-	front_free_on(1, ptr);
-	CHECK_EQ(*front_tag(ptr), TAG_DEAD);
-	CHECK_EQ(look_what(ptr), PCPU_FREE);
-	front_refused(ptr);
-	pcpu_settle();
-	CHECK_EQ(*front_tag(ptr), 0);
-	CHECK_EQ(look_what(ptr), PCPU_FREE);
-	front_refused(ptr);
-}
-
-FRONT_TEST(front_a_free_of_anything_but_a_start_is_refused)
-{
-	char __percpu *ptr;
-
-	host_boot(&two_cpus);
-	ptr = must_alloc(64, 8);
-	for (size_t at = 1; at < 64; at++)
-		front_refused(ptr + at);
-	front_refused(ptr + pcpu_unit_size); /* CPU 1's copy */
-	front_refused((char __percpu *)(uintptr_t)per_cpu_ptr(ptr, 1));
-	front_refused((char __percpu *)(uintptr_t)__per_cpu_start);
-	front_refused((char __percpu *)(uintptr_t)0x1000);
-	host_free(ptr);
-	check_invariants("freed after all");
-}
-
-static void free_try(void *arg)
-{
-	struct pcpu_result result;
-
-	pcpu_try_free((void __percpu *)(uintptr_t)arg, &result);
-	CHECK(result.error != NULL);
-}
-
-static void __percpu *contested;
-
-static void free_contested_too(void)
-{
-	void __percpu *ptr = contested;
-
-	contested = NULL;
-	if (ptr != NULL)
-		host_run_as(1, free_try, (void *)(uintptr_t)ptr);
-}
-
-/* Past the front while it is closed: still one free wins. */
-FRONT_TEST(front_while_closed_one_of_two_frees_wins)
-{
-	void __percpu *ptr;
-
-	host_boot(&two_cpus);
-	ptr = must_alloc(16, 8);
-	port_mutex_lock();
-	pcpu_front_close();
-	port_mutex_unlock();
-	host_after_unlock = free_contested_too;
-	contested = ptr;
-	host_free(ptr);
-	host_after_unlock = NULL;
-	CHECK(contested == NULL);
-	CHECK_EQ(*front_tag(ptr), 0);
-	CHECK_EQ(look_stats().frees, 1);
-	CHECK_EQ(look_stats().bad_frees, 1);
-	pcpu_front_open();
-	check_invariants("closed");
-	CHECK_EQ(look_stats().live_areas, 0);
-}
-
 static void alloc_refused(void *arg __unused)
 {
 	struct pcpu_result result;
@@ -221,24 +132,6 @@ FRONT_TEST(front_a_hit_is_refused_where_a_miss_would_be)
 	host_irqs(were_on);
 	CHECK_EQ(look_stats().bad_allocs, 2);
 	check_invariants("refused");
-}
-
-static void free_quietly(void *arg)
-{
-	free_percpu((void __percpu *)(uintptr_t)arg);
-}
-
-FRONT_TEST(front_an_interrupt_frees)
-{
-	void __percpu *ptr;
-
-	host_boot(&two_cpus);
-	ptr = front_alloc_with_room(16, 8);
-	host_interrupt(0, free_quietly, (void *)(uintptr_t)ptr);
-	CHECK(must_alloc(16, 8) == ptr);
-	host_interrupt(1, free_quietly, (void *)(uintptr_t)ptr);
-	CHECK_EQ(*front_tag(ptr), TAG_DEAD);
-	check_invariants("freed in interrupts");
 }
 
 /* ---- Limits ---- */
@@ -500,6 +393,18 @@ FRONT_TEST(front_percpu_debug_shuts_the_front)
 	check_invariants("debug");
 }
 
+HOST_TEST(front_that_nobody_asked_for_takes_no_memory)
+{
+	unsetenv("HOST_FRONT");
+	host_boot(&two_cpus);
+	CHECK(!pcpu_front_on);
+	CHECK(pcpu_front_of(0) == NULL && pcpu_front_of(1) == NULL);
+	CHECK_EQ(pcpu_front_book_bytes(), 0);
+	fill_chunks();
+	must_alloc(PCPU_MIN_UNIT_SIZE, 4);
+	CHECK_EQ(look_stats().idle_areas + look_stats().front_allocs, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,12 +413,7 @@ int main(void)
 		cmocka_unit_test(front_the_area_freed_last_is_handed_out_first),
 		cmocka_unit_test(front_a_hit_is_zeroed_on_every_cpu),
 		cmocka_unit_test(front_a_request_past_the_classes_goes_past_the_front),
-		cmocka_unit_test(front_a_second_free_is_refused_while_the_area_is_ready),
-		cmocka_unit_test(front_a_second_free_is_refused_while_dead_and_when_swept),
-		cmocka_unit_test(front_a_free_of_anything_but_a_start_is_refused),
-		cmocka_unit_test(front_while_closed_one_of_two_frees_wins),
 		cmocka_unit_test(front_a_hit_is_refused_where_a_miss_would_be),
-		cmocka_unit_test(front_an_interrupt_frees),
 		cmocka_unit_test(front_a_limit_doubles_with_each_miss_until_places_end),
 		cmocka_unit_test(front_all_limits_of_a_cpu_stay_below_their_bytes),
 		cmocka_unit_test(front_stocks_up_on_populated_pages_only),
@@ -526,6 +426,7 @@ int main(void)
 		cmocka_unit_test(front_a_unit_of_dead_bytes_wakes_reclaim_though_somebody_looks),
 		cmocka_unit_test(front_an_observer_is_told_of_hits),
 		cmocka_unit_test(front_percpu_debug_shuts_the_front),
+		cmocka_unit_test(front_that_nobody_asked_for_takes_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

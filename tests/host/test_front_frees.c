@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* links: @percpu @port_host tests/host/host_look.c tests/host/front_look.c */
+/* flags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
+/*
+ * Frees of the front: which it takes, in which context, and that each of the others changes nothing.
+ */
+#include "tests/host/front_look.h"
+
+static const struct host_config two_cpus = {.nr_cpus = 2};
+
+FRONT_TEST(front_a_second_free_is_refused_while_the_area_is_ready)
+{
+	void __percpu *ptr;
+
+	host_boot(&two_cpus);
+	ptr = front_alloc_with_room(16, 8);
+	host_free(ptr);
+	CHECK_EQ(*front_tag(ptr), pcpu_front_class(16, 8));
+	CHECK_EQ(look_what(ptr), PCPU_FREE);
+	front_refused(ptr);
+}
+
+/* A CPU whose stack has no room marks dead what it frees. */
+FRONT_TEST(front_a_second_free_is_refused_while_dead_and_when_swept)
+{
+	void __percpu *ptr;
+
+	host_boot(&two_cpus);
+	ptr = must_alloc(16, 8);
+	front_free_on(1, ptr);
+	CHECK_EQ(*front_tag(ptr), TAG_DEAD);
+	CHECK_EQ(look_what(ptr), PCPU_FREE);
+	front_refused(ptr);
+	pcpu_settle();
+	CHECK_EQ(*front_tag(ptr), 0);
+	CHECK_EQ(look_what(ptr), PCPU_FREE);
+	front_refused(ptr);
+}
+
+FRONT_TEST(front_a_free_of_anything_but_a_start_is_refused)
+{
+	char __percpu *ptr;
+
+	host_boot(&two_cpus);
+	ptr = must_alloc(64, 8);
+	for (size_t at = 1; at < 64; at++)
+		front_refused(ptr + at);
+	front_refused(ptr + pcpu_unit_size); /* CPU 1's copy */
+	front_refused((char __percpu *)(uintptr_t)per_cpu_ptr(ptr, 1));
+	front_refused((char __percpu *)(uintptr_t)__per_cpu_start);
+	front_refused((char __percpu *)(uintptr_t)0x1000);
+	host_free(ptr);
+	check_invariants("freed after all");
+}
+
+static void free_try(void *arg)
+{
+	struct pcpu_result result;
+
+	pcpu_try_free((void __percpu *)(uintptr_t)arg, &result);
+	CHECK(result.error != NULL);
+}
+
+static void __percpu *contested;
+
+static void free_contested_too(void)
+{
+	void __percpu *ptr = contested;
+
+	contested = NULL;
+	if (ptr != NULL)
+		host_run_as(1, free_try, (void *)(uintptr_t)ptr);
+}
+
+/* Past the front while it is closed: still one free wins. */
+FRONT_TEST(front_while_closed_one_of_two_frees_wins)
+{
+	void __percpu *ptr;
+
+	host_boot(&two_cpus);
+	ptr = must_alloc(16, 8);
+	port_mutex_lock();
+	pcpu_front_close();
+	port_mutex_unlock();
+	host_after_unlock = free_contested_too;
+	contested = ptr;
+	host_free(ptr);
+	host_after_unlock = NULL;
+	CHECK(contested == NULL);
+	CHECK_EQ(*front_tag(ptr), 0);
+	CHECK_EQ(look_stats().frees, 1);
+	CHECK_EQ(look_stats().bad_frees, 1);
+	pcpu_front_open();
+	check_invariants("closed");
+	CHECK_EQ(look_stats().live_areas, 0);
+}
+
+static void free_quietly(void *arg)
+{
+	free_percpu((void __percpu *)(uintptr_t)arg);
+}
+
+FRONT_TEST(front_an_interrupt_frees)
+{
+	void __percpu *ptr;
+
+	host_boot(&two_cpus);
+	ptr = front_alloc_with_room(16, 8);
+	host_interrupt(0, free_quietly, (void *)(uintptr_t)ptr);
+	CHECK(must_alloc(16, 8) == ptr);
+	host_interrupt(1, free_quietly, (void *)(uintptr_t)ptr);
+	CHECK_EQ(*front_tag(ptr), TAG_DEAD);
+	check_invariants("freed in interrupts");
+}
+
+/* pcpu_free_locked, once somebody else was faster after its look at the tag. */
+static void release_late(void __percpu *ptr)
+{
+	irqflags_t flags = port_lock();
+	size_t offset;
+	struct pcpu_chunk *chunk = pcpu_chunk_of_area(ptr, &offset);
+
+	CHECK(!pcpu_front_release(chunk, offset));
+	port_unlock(flags);
+}
+
+FRONT_TEST(front_a_release_after_somebody_elses_free_changes_nothing)
+{
+	void __percpu *ready, *dead;
+	struct pcpu_stats before;
+
+	host_boot(&two_cpus);
+	ready = front_alloc_with_room(16, 8);
+	dead = must_alloc(16, 8);
+	host_free(ready);
+	front_free_on(1, dead);
+	before = look_stats();
+	release_late(ready);
+	CHECK_EQ(*front_tag(ready), pcpu_front_class(16, 8));
+	release_late(dead);
+	CHECK_EQ(*front_tag(dead), TAG_DEAD);
+	CHECK_EQ(look_stats().frees, before.frees);
+	CHECK_EQ(look_stats().idle_areas, before.idle_areas);
+	check_invariants("two late releases");
+	CHECK(must_alloc(16, 8) == ready);
+}
+
+/* A sweep that passes while the tag is claimed sees nothing to sweep: the next one has to. */
+FRONT_TEST(front_a_release_that_lost_to_a_dead_area_marks_its_block_again)
+{
+	struct pcpu_frame *frame;
+	void __percpu *dead;
+
+	host_boot(&two_cpus);
+	dead = must_alloc(16, 8);
+	front_free_on(1, dead);
+	frame = pcpu_front_frame((uintptr_t)dead);
+	memset(frame->marks, 0, pcpu_unit_size / FRONT_BLOCK);
+	release_late(dead);
+	check_invariants("marked again");
+	pcpu_sync();
+	CHECK_EQ(*front_tag(dead), 0);
+	CHECK_EQ(look_stats().idle_areas, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(front_a_second_free_is_refused_while_the_area_is_ready),
+		cmocka_unit_test(front_a_second_free_is_refused_while_dead_and_when_swept),
+		cmocka_unit_test(front_a_free_of_anything_but_a_start_is_refused),
+		cmocka_unit_test(front_while_closed_one_of_two_frees_wins),
+		cmocka_unit_test(front_an_interrupt_frees),
+		cmocka_unit_test(front_a_release_after_somebody_elses_free_changes_nothing),
+		cmocka_unit_test(front_a_release_that_lost_to_a_dead_area_marks_its_block_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
