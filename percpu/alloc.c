@@ -62,15 +62,15 @@ static enum outcome try_chunk(struct request *req, struct pcpu_chunk *chunk)
 	return FOUND;
 }
 
-/* Front to back; tries: how many chunks at most. */
+/* Front to back; tries: how many chunks at most, and not 0. */
 static enum outcome search_slot(struct request *req, struct list_node *slot, size_t tries)
 {
 	struct pcpu_chunk *chunk, *next;
 
 	list_for_each_entry_safe (chunk, next, slot, node) {
-		enum outcome outcome = tries-- > 0 ? try_chunk(req, chunk) : NOT_FOUND;
+		enum outcome outcome = try_chunk(req, chunk);
 
-		if (outcome != NOT_FOUND || tries == 0)
+		if (outcome != NOT_FOUND || --tries == 0)
 			return outcome;
 	}
 	return NOT_FOUND;
