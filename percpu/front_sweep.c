@@ -175,8 +175,10 @@ static void check_tag(struct census *census, const struct pcpu_chunk *chunk, siz
 	if (tag == 0)
 		return;
 	pcpu_engine->find(&chunk->space, granule * FRONT_GRANULE, &area);
-	if (!area.used || area.offset != granule * FRONT_GRANULE)
+	if (!area.used || area.offset != granule * FRONT_GRANULE) {
 		census->error = "a tag where no area starts";
+		return;
+	}
 	if (tag == TAG_DEAD) {
 		census->dead += area.length;
 		if (!tag_of(&chunk->tags[pcpu_unit_size / FRONT_GRANULE +

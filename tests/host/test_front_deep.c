@@ -33,6 +33,16 @@ static void tag_nothing(void)
 	*front_tag((char __percpu *)live + 4) = TAG_DEAD;
 }
 
+static void tag_what_is_free(void)
+{
+	char __percpu *past = must_alloc(2000, 8); /* no area of the front */
+	struct pcpu_where where;
+
+	host_free(past);
+	pcpu_where(past, &where);
+	*front_tag(past - (where.offset - where.area_offset)) = TAG_LIVE | (uint8_t)class_16();
+}
+
 static void forget_the_mark(void)
 {
 	struct pcpu_frame *frame = pcpu_front_frame((uintptr_t)dead);
@@ -88,6 +98,7 @@ static const struct damage {
 	const char *text;
 } damages[] = {
 	{tag_nothing, "front: a tag where no area starts"},
+	{tag_what_is_free, "front: a tag where no area starts"},
 	{forget_the_mark, "front: a dead area in a block without a mark"},
 	{change_the_class, "front: an area of another length than its class"},
 	{change_the_ready_tag, "front: a ready area with another tag"},
