@@ -158,6 +158,15 @@ FRONT_TEST(front_a_limit_doubles_with_each_miss_until_places_end)
 	check_invariants("limits");
 }
 
+static size_t ready_of_all_classes(unsigned int cpu)
+{
+	size_t bytes = 0;
+
+	for (unsigned int class = 1; class < FRONT_NR_CLASSES; class ++)
+		bytes += front_ready(cpu, pcpu_front_size(class)) * pcpu_front_size(class);
+	return bytes;
+}
+
 FRONT_TEST(front_all_limits_of_a_cpu_stay_below_their_bytes)
 {
 	size_t bytes = 0;
@@ -165,6 +174,7 @@ FRONT_TEST(front_all_limits_of_a_cpu_stay_below_their_bytes)
 	host_boot(&two_cpus);
 	for (unsigned int class = FRONT_NR_CLASSES - 1; class > 0; class --) {
 		front_deepen(pcpu_front_size(class));
+		CHECK_EQ(pcpu_ready_bytes(0), ready_of_all_classes(0));
 		CHECK(pcpu_ready_bytes(0) <= FRONT_BYTES);
 	}
 	for (unsigned int class = 1; class < FRONT_NR_CLASSES; class ++)
