@@ -7,6 +7,7 @@
 #include "percpu/bitmap.h"
 #include "percpu/percpu_internal.h"
 
+#include <sanitizer/asan_interface.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -47,8 +48,10 @@ static void begin(size_t used, size_t free_bytes)
 {
 	size_t bytes = bitmap_engine.init_bytes(used + free_bytes);
 
-	books = calloc(1, bytes);
+	books = calloc(2, bytes);
 	assert_non_null(books);
+	/* However far past its end the engine reads or writes. */
+	ASAN_POISON_MEMORY_REGION((char *)books + bytes, bytes);
 	space = (struct pcpu_space){.engine = &bitmap_engine};
 	bitmap_engine.init(&space, used, free_bytes, books, bytes, false);
 	granules = (used + free_bytes) / GRANULE;
@@ -65,6 +68,7 @@ static void end(void)
 
 	assert_ptr_equal(bitmap_engine.destroy(&space, &bytes), books);
 	assert_int_equal(bytes, want);
+	ASAN_UNPOISON_MEMORY_REGION((char *)books + bytes, bytes);
 	free(books);
 }
 
@@ -171,8 +175,10 @@ static void compare(void)
 	error = bitmap_engine.check(&space);
 	if (error)
 		fail_msg("the engine's checker: %s", error);
-	if (granules > 0)
+	if (granules > 0) {
 		compare_find(roll() % granules, roll() % GRANULE);
+		compare_find(granules - 1, roll() % (GRANULE + odd)); /* which has the odd bytes */
+	}
 }
 
 /* ---- Operations ---- */
@@ -354,6 +360,18 @@ static void U12_many_small_areas_cost_the_same_each(void **state)
 	end();
 }
 
+/* No leaf too many, which would cost a tenth of a page each. */
+static void books_are_no_larger_than_their_span_needs(void **state)
+{
+	(void)state;
+	for (size_t span = 4096; span <= MAX_SPAN; span *= 2) {
+		assert_int_equal(bitmap_engine.init_bytes(span),
+				 bitmap_engine.init_bytes(span - 4));
+		assert_true(bitmap_engine.init_bytes(span) < bitmap_engine.init_bytes(span + 4));
+	}
+	assert_true(bitmap_engine.init_bytes(65536) < 65536 / 8);
+}
+
 static void static_books_are_kept(void **state)
 {
 	static unsigned long memory[4096];
@@ -424,6 +442,7 @@ int main(void)
 		cmocka_unit_test(every_answer_is_the_models),
 		cmocka_unit_test(U12_many_small_areas_cost_the_same_each),
 		cmocka_unit_test(the_odd_bytes_at_the_end_serve),
+		cmocka_unit_test(books_are_no_larger_than_their_span_needs),
 		cmocka_unit_test(static_books_are_kept),
 		cmocka_unit_test(each_damage_is_found_and_named),
 	};

@@ -48,6 +48,22 @@ FRONT_TEST(front_every_size_has_the_smallest_class_that_suits)
 	CHECK_EQ(pcpu_front_size(FRONT_NR_CLASSES - 1), FRONT_MAX_SIZE);
 }
 
+/* A size of a class wastes nothing, and between two classes there is a step and no more. */
+FRONT_TEST(front_classes_lie_as_close_as_they_should)
+{
+	static const struct {
+		size_t from, to, step;
+	} steps[] = {{4, 64, 4}, {72, 128, 8}, {144, 320, 16}, {352, FRONT_MAX_SIZE, 32}};
+	unsigned int class = 1;
+
+	host_boot(&two_cpus);
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		for (size_t size = steps[i].from; size <= steps[i].to; size += steps[i].step)
+			CHECK_EQ(pcpu_front_size(class ++), size);
+	}
+	CHECK_EQ(class, FRONT_NR_CLASSES);
+}
+
 /* ---- Hits ---- */
 
 FRONT_TEST(front_a_hit_takes_no_lock)
@@ -419,6 +435,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(front_every_size_has_the_smallest_class_that_suits),
+		cmocka_unit_test(front_classes_lie_as_close_as_they_should),
 		cmocka_unit_test(front_a_hit_takes_no_lock),
 		cmocka_unit_test(front_the_area_freed_last_is_handed_out_first),
 		cmocka_unit_test(front_a_hit_is_zeroed_on_every_cpu),
