@@ -201,11 +201,7 @@ void pcpu_front_start(struct pcpu_chunk *first)
 
 void pcpu_front_shut(void)
 {
-	unsigned int cpu;
-
-	for_each_possible_cpu (cpu)
-		pcpu_front_give(cpu, NULL);
-	pcpu_front_on = false;
+	pcpu_front_on = false; /* nothing is ready, so no hit works, and nothing gets ready now */
 }
 
 /* ---- Numbers ---- */
