@@ -4,7 +4,11 @@
 /*
  * Frees of the front: which it takes, in which context, and that each of the others changes nothing.
  */
+#define _GNU_SOURCE /* REG_EFL */
 #include "tests/host/front_look.h"
+
+#include <signal.h>
+#include <ucontext.h>
 
 static const struct host_config two_cpus = {.nr_cpus = 2};
 
@@ -163,6 +167,75 @@ FRONT_TEST(front_a_release_that_lost_to_a_dead_area_marks_its_block_again)
 	CHECK_EQ(look_stats().idle_areas, 0);
 }
 
+/* ---- At each instruction ---- */
+
+#define RFLAGS_TF 0x100 /* a trap after each instruction: SDM volume 3, 18.3.1.4 */
+
+static void __percpu *raced;
+static unsigned long steps, race_at;
+static bool other_won;
+
+static void free_as_a_hit(void *arg)
+{
+	other_won = pcpu_front_free((void __percpu *)(uintptr_t)arg, 0);
+}
+
+static void on_step(int signal __unused, siginfo_t *info __unused, void *context)
+{
+	ucontext_t *here = context;
+
+	if (++steps < race_at)
+		return;
+	here->uc_mcontext.gregs[REG_EFL] &= ~RFLAGS_TF;
+	host_run_as(1, free_as_a_hit, (void *)(uintptr_t)raced);
+}
+
+/* Frees `raced`; after race_at instructions of that, CPU 1 frees it too. False: it did not take as many. */
+static bool free_against_another(void)
+{
+	steps = 0;
+	other_won = false;
+	/* Past the red zone, where the compiler may keep something. */
+	__asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\torq %0, (%%rsp)\n\tpopfq\n\t"
+			 "lea 128(%%rsp), %%rsp" ::"i"(RFLAGS_TF)
+			 : "memory", "cc");
+	free_percpu(raced);
+	__asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\tandq %0, (%%rsp)\n\tpopfq\n\t"
+			 "lea 128(%%rsp), %%rsp" ::"i"(~RFLAGS_TF)
+			 : "memory", "cc");
+	return steps == race_at;
+}
+
+static void deepen_16(void *arg __unused)
+{
+	front_deepen(16);
+}
+
+FRONT_TEST(front_of_two_frees_one_wins_wherever_the_other_comes_between)
+{
+	struct sigaction action = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO};
+	unsigned long won_by_other = 0;
+
+	host_boot(&two_cpus);
+	host_run_as(1, deepen_16, NULL);
+	CHECK_EQ(sigaction(SIGTRAP, &action, NULL), 0);
+	for (race_at = 1;; race_at++) {
+		unsigned long frees = look_stats().frees;
+
+		raced = must_alloc(16, 8);
+		if (!free_against_another())
+			break;
+		won_by_other += other_won;
+		CHECK(*front_tag(raced) == TAG_DEAD ||
+		      *front_tag(raced) == pcpu_front_class(16, 8));
+		CHECK_EQ(look_stats().frees, frees + 1);
+		check_invariants("two frees");
+	}
+	CHECK(won_by_other > 10 && race_at - won_by_other > 10);
+	pcpu_settle();
+	CHECK_EQ(look_stats().live_areas + look_stats().idle_areas, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +246,7 @@ int main(void)
 		cmocka_unit_test(front_an_interrupt_frees),
 		cmocka_unit_test(front_a_release_after_somebody_elses_free_changes_nothing),
 		cmocka_unit_test(front_a_release_that_lost_to_a_dead_area_marks_its_block_again),
+		cmocka_unit_test(front_of_two_frees_one_wins_wherever_the_other_comes_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
