@@ -206,34 +206,59 @@ static bool free_against_another(void)
 	return steps == race_at;
 }
 
-static void deepen_16(void *arg __unused)
+static void __percpu *made_room;
+
+static void make_room(void *arg __unused)
 {
 	front_deepen(16);
+	made_room = must_alloc(16, 8);
 }
 
-FRONT_TEST(front_of_two_frees_one_wins_wherever_the_other_comes_between)
+/* CPU 1 keeps what it frees, or has no room for it. Returns whether there was such an instruction. */
+static bool race_once(bool room, unsigned long *won_by_other)
+{
+	unsigned long frees;
+	uint8_t tag;
+
+	if (room)
+		host_run_as(1, make_room, NULL);
+	raced = must_alloc(16, 8);
+	frees = look_stats().frees;
+	if (!free_against_another())
+		return false;
+	*won_by_other += other_won;
+	tag = *front_tag(raced);
+	CHECK(tag == TAG_DEAD || tag == pcpu_front_class(16, 8));
+	CHECK(!other_won || (tag == TAG_DEAD) != room);
+	CHECK_EQ(look_stats().frees, frees + 1);
+	check_invariants("two frees");
+	if (room)
+		host_free(made_room);
+	return true;
+}
+
+static void race_at_each_instruction(bool room)
 {
 	struct sigaction action = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO};
 	unsigned long won_by_other = 0;
 
+	setenv("HOST_FRONT", "on", 1);
 	host_boot(&two_cpus);
-	host_run_as(1, deepen_16, NULL);
 	CHECK_EQ(sigaction(SIGTRAP, &action, NULL), 0);
-	for (race_at = 1;; race_at++) {
-		unsigned long frees = look_stats().frees;
-
-		raced = must_alloc(16, 8);
-		if (!free_against_another())
-			break;
-		won_by_other += other_won;
-		CHECK(*front_tag(raced) == TAG_DEAD ||
-		      *front_tag(raced) == pcpu_front_class(16, 8));
-		CHECK_EQ(look_stats().frees, frees + 1);
-		check_invariants("two frees");
-	}
+	for (race_at = 1; race_once(room, &won_by_other); race_at++)
+		;
 	CHECK(won_by_other > 10 && race_at - won_by_other > 10);
-	pcpu_settle();
-	CHECK_EQ(look_stats().live_areas + look_stats().idle_areas, 0);
+}
+
+/* Of no engine, so once is enough. */
+HOST_TEST(front_of_two_frees_one_wins_wherever_a_cpu_with_room_comes_between)
+{
+	race_at_each_instruction(true);
+}
+
+HOST_TEST(front_of_two_frees_one_wins_wherever_a_cpu_without_room_comes_between)
+{
+	race_at_each_instruction(false);
 }
 
 int main(void)
@@ -246,7 +271,10 @@ int main(void)
 		cmocka_unit_test(front_an_interrupt_frees),
 		cmocka_unit_test(front_a_release_after_somebody_elses_free_changes_nothing),
 		cmocka_unit_test(front_a_release_that_lost_to_a_dead_area_marks_its_block_again),
-		cmocka_unit_test(front_of_two_frees_one_wins_wherever_the_other_comes_between),
+		cmocka_unit_test(
+			front_of_two_frees_one_wins_wherever_a_cpu_with_room_comes_between),
+		cmocka_unit_test(
+			front_of_two_frees_one_wins_wherever_a_cpu_without_room_comes_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
