@@ -443,10 +443,14 @@ HOST_PROGRAMS := $(B)/port_minimal/main $(HOST_TESTS_percpu:tests/host/%.c=$(B)/
 	$(HOST_FAST_TESTS:tests/host/%.c=$(B)/host-fast/%) \
 	$(filter-out $(HOST_TESTS_percpu:tests/host/%.c=$(B)/host/%),$(HOST_TESTS:tests/host/%.c=$(B)/host/%))
 
-# With bitmaps and a front too: what must hold however areas come and go.
-WITH_FRONT := HOST_ENGINE=bitmap HOST_FRONT=on
-T_host   := $(HOST_PROGRAMS) 'env $(WITH_FRONT) $(B)/host-race/test_threads' \
-	'env $(WITH_FRONT) $(B)/host/test_fail_traces' 'env $(WITH_FRONT) $(B)/host/test_observe'
+# What must hold whichever engine serves and whatever a front keeps ready, again with each of the others,
+# shorter.
+HOST_OTHERS := HOST_FRONT=on HOST_ENGINE=bitmap HOST_ENGINE=bitmap@HOST_FRONT=on
+HOST_EITHER := $(addprefix $(B)/host/test_,where look asserts observe contract setup pages check guard \
+	quarantine report traps setup_kernel refusals fail interleave) $(B)/host-race/test_threads
+with_others = $(foreach o,$(HOST_OTHERS),'env HOST_OPS=20000 HOST_STRIDE=9 $(subst @, ,$o) $1')
+T_host   := $(HOST_PROGRAMS) $(foreach t,$(HOST_EITHER),$(call with_others,$t)) \
+	'env HOST_ENGINE=bitmap HOST_FRONT=on $(B)/host/test_fail_traces'
 T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
 	'tests/boot/test_boot.py 3/4' 'tests/boot/test_boot.py 4/4'
 T_gdb    := tests/gdb/test_gdb.py tests/gdb/test_record.py

@@ -48,8 +48,11 @@ def parse(text):
                 reports.append(Report())
             name, _, directive = result.group(3).partition("# ")
             verdict = "not ok" if result.group(1) else "ok"
-            if verdict == "ok" and directive.upper().startswith("SKIP"):
+            skips = directive.upper().startswith("SKIP")
+            if skips and verdict == "ok":
                 verdict = "skip"
+            elif skips and not name:  # as cmocka has it: not ok 1 # SKIP name
+                verdict, name = "skip", directive[len("SKIP"):]
             reports[-1].results.append((verdict, name.strip(), comments))
             comments = []
         elif line.lstrip().startswith("#"):

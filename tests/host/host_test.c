@@ -25,6 +25,30 @@ void host_check_failed(const char *file, int line, const char *fmt, ...)
 	host_leave(1);
 }
 
+bool host_has(unsigned int what)
+{
+	const char *engine = getenv("HOST_ENGINE"), *front = getenv("HOST_FRONT");
+	unsigned int has = 0;
+
+	if (engine == NULL || strcmp(engine, "areamap") == 0)
+		has |= HOST_AREAMAP;
+	if (front == NULL || strcmp(front, "on") != 0)
+		has |= HOST_NO_FRONT;
+	return (has & what) == what;
+}
+
+void host_need(unsigned int what)
+{
+	const char *why = "it counts what the front keeps from the engine";
+
+	if (host_has(what))
+		return;
+	if (!host_has(what & HOST_AREAMAP))
+		why = "it is about area maps";
+	print_message("# skipped: %s\n", why);
+	skip();
+}
+
 /* A child that hung until its CPU time was used up: what comes after it would hang as well. */
 static void end_if_hung(const char *name, int status)
 {

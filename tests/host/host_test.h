@@ -33,6 +33,30 @@ unsigned int host_in_fork(unsigned int (*fn)(const void *arg), const void *arg);
 	}                                           \
 	static void name##_body(void)
 
+/*
+ * What a test may be about that is not the contract's. HOST_ENGINE and HOST_FRONT choose what a program
+ * runs with; where it lacks one of these, the test is skipped, and says why.
+ */
+#define HOST_AREAMAP 1u /* area maps: their entries, their growth, the places that they choose */
+#define HOST_NO_FRONT \
+	2u /* each request and each free reaches the engine, with the size asked for */
+
+/* Whether the program runs with all of these. */
+bool host_has(unsigned int what);
+/* Skips the cmocka test unless it does. */
+void host_need(unsigned int what);
+
+/* HOST_TEST that needs such things. */
+#define HOST_TEST_OF(name, what)                    \
+	static void name##_body(void);              \
+	static void name(void **state)              \
+	{                                           \
+		(void)state;                        \
+		host_need(what);                    \
+		host_run_child(#name, name##_body); \
+	}                                           \
+	static void name##_body(void)
+
 /* Checks end the process with status 1: they also run on other threads and in grandchildren. */
 #define CHECK(cond)                                                                  \
 	do {                                                                         \

@@ -172,7 +172,7 @@ static void several_things(struct pcpu_chunk *chunk)
 	wrong_slot(chunk);
 }
 
-static const struct damage damages[] = {
+static const struct damage map_damages[] = {
 	{"an area map entry is zero", zero_entry},
 	{"two free entries stand side by side", free_neighbours},
 	{"the entries do not add up to the span", short_entry},
@@ -183,6 +183,9 @@ static const struct damage damages[] = {
 	{"the scan memo does not fit the map", memo_passes_room},
 	{"the scan memo does not fit the map", memo_at_wrong_offset},
 	{"the scan memo does not fit the map", memo_with_wrong_run},
+};
+
+static const struct damage damages[] = {
 	{": slot ", wrong_slot},
 	{": areas 3, should be 2", wrong_count_of_areas},
 	{"no memory under a live area in page", page_not_marked},
@@ -214,7 +217,8 @@ static void boot_with_areas(void)
 	hole = must_alloc(100, 4);
 	must_alloc(100, 4);
 	host_free(hole);
-	CHECK_EQ(pcpu_first_chunk->space.nr_entries, REST + 1);
+	pcpu_settle();
+	CHECK_EQ(look_chunk(0)->nr_entries, REST + 1);
 	check_invariants("before any damage");
 }
 
@@ -230,6 +234,12 @@ static unsigned int finds(const void *arg)
 		return 1;
 	fprintf(stderr, "want \"%s\", got \"%s\"\n", damage->text, result.error);
 	return 0;
+}
+
+HOST_TEST_OF(O20_each_damage_of_a_map_is_found_and_named, HOST_AREAMAP)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(map_damages); i++)
+		CHECK_EQ(host_in_fork(finds, &map_damages[i]), 1);
 }
 
 HOST_TEST(O20_each_damage_is_found_and_named)
@@ -346,7 +356,7 @@ static size_t boot_with_last_bytes(size_t past, size_t size_less)
 }
 
 /* Three bytes of slack at the end of the map need no page; with a fourth there is one that was asked for. */
-HOST_TEST(slack_needs_no_memory)
+HOST_TEST_OF(slack_needs_no_memory, HOST_AREAMAP)
 {
 	size_t last = boot_with_last_bytes(3, 3);
 
@@ -427,6 +437,7 @@ HOST_TEST(O6_a_second_try_that_made_a_chunk_wakes_reclaim)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(O20_each_damage_of_a_map_is_found_and_named),
 		cmocka_unit_test(O20_each_damage_is_found_and_named),
 		cmocka_unit_test(the_first_of_several_findings_is_told),
 		cmocka_unit_test(damage_around_areas_is_told_last),

@@ -10,7 +10,7 @@
 static const struct host_config two_cpus = {.nr_cpus = 2};
 
 /* A chunk whose map has no entry to spare and cannot grow is passed over: the next one serves. */
-HOST_TEST(O5_the_next_chunk_serves_when_a_map_cannot_grow)
+HOST_TEST_OF(O5_the_next_chunk_serves_when_a_map_cannot_grow, HOST_AREAMAP | HOST_NO_FRONT)
 {
 	void __percpu *ptr, *whole;
 	unsigned long full, other;
@@ -146,6 +146,7 @@ HOST_TEST(O19_U5_a_unit_mapped_in_two_runs)
 /* Every byte of the reserved area is the reserved part's, every byte after it the dynamic one's. */
 HOST_TEST(O11_the_border_between_the_parts)
 {
+	size_t granule = host_has(HOST_AREAMAP | HOST_NO_FRONT) ? 1 : 4;
 	char __percpu *reserved, *dynamic;
 	struct pcpu_where where;
 
@@ -154,7 +155,7 @@ HOST_TEST(O11_the_border_between_the_parts)
 	reserved = host_alloc_reserved(9001, 1);
 	dynamic = must_alloc(50, 1);
 	CHECK_EQ((uintptr_t)reserved, (uintptr_t)__per_cpu_start + host_static_size());
-	CHECK_EQ((uintptr_t)dynamic, (uintptr_t)reserved + 9001);
+	CHECK_EQ((uintptr_t)dynamic, ALIGN_UP((uintptr_t)reserved + 9001, granule));
 	for (size_t at = 1; at <= 9000; at++) {
 		pcpu_where(reserved + at, &where);
 		CHECK_EQ(where.what, PCPU_INSIDE);
@@ -250,7 +251,7 @@ HOST_TEST(U6_a_request_makes_one_chunk_at_most)
 	static struct pcpu_engine stingy;
 
 	host_boot(&two_cpus);
-	stingy = areamap_engine;
+	stingy = *pcpu_engine;
 	stingy.alloc = alloc_nothing;
 	pcpu_engine = &stingy;
 	CHECK(host_alloc(8, 8) == NULL);
@@ -268,7 +269,8 @@ static void free_while_pages_are_taken(enum host_hook hook)
 
 /* A request gave its first bytes to the area before, which is freed before the request fails: they went
  * with it, and are not given a second time. */
-HOST_TEST(U5_a_neighbour_with_donated_bytes_is_freed_before_the_undo)
+HOST_TEST_OF(U5_a_neighbour_with_donated_bytes_is_freed_before_the_undo,
+	     HOST_AREAMAP | HOST_NO_FRONT)
 {
 	size_t free_size;
 

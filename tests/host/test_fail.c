@@ -91,6 +91,7 @@ struct scenario {
 	bool reserved;
 	unsigned int
 		steps[NR_HOOKS]; /* failures of each hook that this request can meet, at least */
+	unsigned int needs;	 /* left out unless the program runs with these */
 };
 
 struct run {
@@ -128,16 +129,24 @@ static unsigned int fail_each_call(const void *arg)
 	host_check_failed(__FILE__, __LINE__, "%s: no end of failures", s->name);
 }
 
+/* An area map that grows is the only heap that a request needs which makes no chunk. */
+static unsigned int least_steps(const struct scenario *s, unsigned int hook)
+{
+	if (hook == HOOK_HEAP && s->steps[HOOK_RANGE] == 0 && !host_has(HOST_AREAMAP))
+		return 0;
+	return s->steps[hook];
+}
+
 static void run_scenario(const struct scenario *s)
 {
 	for (unsigned int hook = 0; hook < NR_HOOKS; hook++) {
 		struct run run = {s, (enum host_hook)hook};
 		unsigned int hits = host_in_fork(fail_each_call, &run);
 
-		if (hits < s->steps[hook])
+		if (hits < least_steps(s, hook))
 			host_check_failed(__FILE__, __LINE__,
 					  "%s: hook %s failed %u times, want %u", s->name,
-					  hook_names[hook], hits, s->steps[hook]);
+					  hook_names[hook], hits, least_steps(s, hook));
 	}
 }
 
@@ -197,67 +206,82 @@ static void full_map_reserved(void)
 static const unsigned int holes[] = {0, 2, 5}, holes_units[] = {2, 0, 1};
 
 static const struct scenario scenarios[] = {
-	{"the first request", {.nr_cpus = 2}, NULL, 8, 8, false, {[HOOK_HEAP] = 1}},
+	{"the first request", {.nr_cpus = 2}, NULL, 8, 8, false, {[HOOK_HEAP] = 1}, 0},
 	{"the first request, pages",
 	 {.nr_cpus = 3, .style = HOST_PAGE},
 	 NULL,
 	 20000,
 	 8,
 	 false,
-	 {[HOOK_HEAP] = 1, [HOOK_PAGE] = 12, [HOOK_MAP] = 3}},
+	 {[HOOK_HEAP] = 1, [HOOK_PAGE] = 12, [HOOK_MAP] = 3},
+	 0},
 	{"O1 a new chunk",
 	 {.nr_cpus = 2},
 	 fill_up,
 	 8,
 	 8,
 	 false,
-	 {[HOOK_HEAP] = 3, [HOOK_RANGE] = 1, [HOOK_PAGE] = 2, [HOOK_MAP] = 2}},
+	 {[HOOK_HEAP] = 3, [HOOK_RANGE] = 1, [HOOK_PAGE] = 2, [HOOK_MAP] = 2},
+	 0},
 	{"a new chunk, whole",
 	 {.cpus = holes, .units = holes_units, .nr_cpus = 3},
 	 fill_up,
 	 65536,
 	 4096,
 	 false,
-	 {[HOOK_HEAP] = 3, [HOOK_RANGE] = 1, [HOOK_PAGE] = 48, [HOOK_MAP] = 3}},
+	 {[HOOK_HEAP] = 3, [HOOK_RANGE] = 1, [HOOK_PAGE] = 48, [HOOK_MAP] = 3},
+	 0},
 	{"U5 between neighbours",
 	 {.nr_cpus = 3},
 	 neighbours,
 	 9000,
 	 8,
 	 false,
-	 {[HOOK_PAGE] = 3, [HOOK_MAP] = 3}},
+	 {[HOOK_PAGE] = 3, [HOOK_MAP] = 3},
+	 0},
 	{"U5 over neighbours in two runs",
 	 {.nr_cpus = 2},
 	 neighbours,
 	 20000,
 	 8,
 	 false,
-	 {[HOOK_PAGE] = 6, [HOOK_MAP] = 2}},
-	{"O5 a full map", {.nr_cpus = 2}, full_map, 8, 8, false, {[HOOK_HEAP] = 1}},
+	 {[HOOK_PAGE] = 6, [HOOK_MAP] = 2},
+	 0},
+	{"O5 a full map",
+	 {.nr_cpus = 2},
+	 full_map,
+	 8,
+	 8,
+	 false,
+	 {[HOOK_HEAP] = 1},
+	 HOST_AREAMAP | HOST_NO_FRONT},
 	{"reserved",
 	 {.nr_cpus = 2, .style = HOST_PAGE, .reserved = 20000},
 	 NULL,
 	 9000,
 	 8,
 	 true,
-	 {[HOOK_HEAP] = 1, [HOOK_PAGE] = 4, [HOOK_MAP] = 2}},
+	 {[HOOK_HEAP] = 1, [HOOK_PAGE] = 4, [HOOK_MAP] = 2},
+	 0},
 	{"reserved, a full map",
 	 {.nr_cpus = 2, .reserved = 8192},
 	 full_map_reserved,
 	 8,
 	 8,
 	 true,
-	 {[HOOK_HEAP] = 1}},
+	 {[HOOK_HEAP] = 1},
+	 0},
 };
 
 HOST_TEST(O1_U5_U17_O19_every_step_of_one_request)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(scenarios); i++)
-		run_scenario(&scenarios[i]);
+		if (host_has(scenarios[i].needs))
+			run_scenario(&scenarios[i]);
 }
 
 /* One map cannot grow; another chunk, there already or new, serves the request. */
-HOST_TEST(O5_a_map_that_cannot_grow_is_passed_over)
+HOST_TEST_OF(O5_a_map_that_cannot_grow_is_passed_over, HOST_AREAMAP | HOST_NO_FRONT)
 {
 	void __percpu *first;
 

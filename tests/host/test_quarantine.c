@@ -79,7 +79,7 @@ HOST_TEST(each_area_is_let_go_under_a_lock_of_its_own)
 }
 
 /* Without percpu_debug there is nothing to drain, and no lock is taken to find that out. */
-HOST_TEST(draining_costs_nothing_without_guards)
+HOST_TEST_OF(draining_costs_nothing_without_guards, HOST_NO_FRONT)
 {
 	struct host_lock_stats before;
 

@@ -61,7 +61,7 @@ static void expect_text(uintptr_t number, const char *format, ...)
 		host_check_failed(__FILE__, __LINE__, "got \"%s\", want \"%s\"", got, want);
 }
 
-HOST_TEST(every_pointer_is_told_in_words)
+HOST_TEST_OF(every_pointer_is_told_in_words, HOST_NO_FRONT)
 {
 	uintptr_t start, area, far;
 	size_t at, length;

@@ -402,6 +402,9 @@ def test_results_are_added_up():
     assert add_up(report)[:2] == (1, "1 passed, 1 failed, 1 skipped"), "cut plan"
     assert add_up(report + "echo ok 3 - c\nexit 3")[:2] == (1, "2 passed, 1 failed, 1 skipped")
     assert add_up(report + "echo ok 3 - c\nkill -9 $$")[:2] == (1, "2 passed, 1 failed, 1 skipped")
+    assert add_up("echo 1..2\necho not ok 1 '# SKIP x'\necho ok 2 - y")[:2] == \
+        (0, "1 passed, 0 failed, 1 skipped"), "as cmocka writes it"
+    assert add_up("echo 1..1\necho not ok 1 - x '# SKIP'")[:2] == (1, "0 passed, 1 failed")
     assert add_up("echo nothing")[:2] == (1, "0 passed, 1 failed")
 
 
