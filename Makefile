@@ -104,6 +104,7 @@ SRCS_mm := \
 SRCS_kernel := \
 	kernel/bench.c \
 	kernel/bench_areas.c \
+	kernel/bench_bulk.c \
 	kernel/bench_burst.c \
 	kernel/bench_churn.c \
 	kernel/bench_cpus.c \
@@ -169,6 +170,7 @@ SRCS_percpu_core := \
 	percpu/alloc.c \
 	percpu/areamap.c \
 	percpu/bitmap.c \
+	percpu/bulk.c \
 	percpu/check.c \
 	percpu/chunk.c \
 	percpu/engine.c \
@@ -243,6 +245,7 @@ HOST_TESTS_percpu := \
 	tests/host/test_front.c \
 	tests/host/test_front_frees.c \
 	tests/host/test_front_deep.c \
+	tests/host/test_bulk.c \
 	tests/host/test_setup.c \
 	tests/host/test_pages.c \
 	tests/host/test_check.c \

@@ -21,6 +21,7 @@ static const struct bench {
 		void); /* NULL: always; else without a name it only runs where this holds */
 } benches[] = {
 	{.name = "burst", .run = bench_burst},
+	{.name = "bulk", .run = bench_bulk},
 	{.name = "churn", .run = bench_churn},
 	{.name = "mixed", .run = bench_mixed},
 	{.name = "replay", .run = bench_replay},

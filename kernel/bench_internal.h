@@ -12,6 +12,7 @@
 typedef void (*bench_print)(const char *fmt, ...) __printf(1, 2);
 
 const char *bench_burst(bench_print print);
+const char *bench_bulk(bench_print print);
 const char *bench_churn(bench_print print);
 const char *bench_mixed(bench_print print);
 const char *bench_replay(bench_print print);

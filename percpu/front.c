@@ -400,6 +400,59 @@ bool pcpu_front_free(void __percpu *ptr, uintptr_t caller)
 	return outcome == PUT || outcome == PUT_AND_WAKE;
 }
 
+/* Takes up to n areas of the class from this CPU's stack. Interrupts off. */
+static size_t take_batch(unsigned int class, size_t n, void __percpu **out)
+{
+	struct pcpu_front *front = this_cpu_read(my_front);
+	struct front_area *area = front->top[class];
+	size_t got = min(n, (size_t)(area - front->bottom[class]));
+
+	for (size_t i = 0; i < got; i++) {
+		out[i] = (void __percpu *)(--area)->ptr;
+		tag_set(area->tag, TAG_LIVE | class);
+	}
+	front->top[class] = area;
+	count_up(&front->allocs[class], got);
+	return got;
+}
+
+size_t pcpu_front_alloc_batch(size_t size, size_t align, size_t n, void __percpu **out)
+{
+	unsigned int class = class_for(size, align);
+	irqflags_t flags = port_irq_save();
+	size_t got = 0;
+
+	if (mode_suits(false) && port_irq_may_sleep(flags))
+		got = take_batch(class, n, out);
+	port_irq_restore(flags);
+	for (size_t i = 0; i < got; i++)
+		zeroed((uintptr_t)out[i], size);
+	return got;
+}
+
+size_t pcpu_front_free_batch(void __percpu *const *ptrs, size_t n)
+{
+	irqflags_t flags = port_irq_save();
+	enum put_outcome outcome = PUT;
+	bool woken = false;
+	size_t done = 0;
+	int found;
+
+	while (done < n) {
+		outcome = put(ptrs[done], false, NULL, &found);
+		if (outcome == PUT_MISSED)
+			break;
+		woken |= outcome == PUT_AND_WAKE;
+		done++;
+	}
+	if (outcome == PUT_MISSED)
+		give_up(ptrs[done], found);
+	port_irq_restore(flags);
+	if (woken)
+		pcpu_front_wake();
+	return done;
+}
+
 /* ---- Set-up ---- */
 
 static void classes_init(void)

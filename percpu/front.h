@@ -78,6 +78,11 @@ void __percpu *pcpu_front_alloc(size_t size, size_t align, uintptr_t caller);
 /* Whether ptr was a live area of the front: it is free then. False: nothing was done. */
 bool pcpu_front_free(void __percpu *ptr, uintptr_t caller);
 
+/* Many at once, nobody watching: up to n hits with interrupts off throughout, so n is to be small. Return how
+ * many there were, from the first on; what stopped them is for the ordinary way. */
+size_t pcpu_front_alloc_batch(size_t size, size_t align, size_t n, void __percpu **out);
+size_t pcpu_front_free_batch(void __percpu *const *ptrs, size_t n);
+
 /* What hits may do. */
 enum front_mode {
 	FRONT_CLOSED,	/* nothing: there are none */

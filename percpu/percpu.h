@@ -38,6 +38,17 @@ void __percpu *__alloc_reserved_percpu(size_t size, size_t align);
  */
 void free_percpu(void __percpu *ptr);
 
+/*
+ * n areas of one size at once, as by n calls of __alloc_percpu but quicker: all of them or none. Stores
+ * their pointers in out[0 … n-1] and returns n. Returns 0 if one of them fails, for its reasons and with its
+ * one warning: those before it are free again, and all of out is NULL. Memory that the chunks were given for
+ * them stays there, as after any free.
+ */
+size_t alloc_percpu_many(size_t size, size_t align, size_t n, void __percpu **out);
+/* As n calls of free_percpu, in that order: a NULL does nothing, each that is no live area is refused, with
+ * its own warning, and the others are freed. Any context but NMI, interrupts on or off. */
+void free_percpu_many(void __percpu *const *ptrs, size_t n);
+
 /* Whether addr is some CPU's copy of a static per-CPU variable. Any context. */
 bool is_kernel_percpu_address(uintptr_t addr);
 /* The physical address behind per_cpu_ptr(…): addr must lie in a populated page of a unit of some

@@ -24,7 +24,7 @@ import bench_plot
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FOLDER = os.path.join("build", "bench")
 LIMIT = 3600  # seconds for one boot
-COUNTED = ["burst", "churn", "mixed", "replay", "thiscpu", "growth", "packing", "irqoff"]
+COUNTED = ["burst", "bulk", "churn", "mixed", "replay", "thiscpu", "growth", "packing", "irqoff"]
 TIMED = ["cpus"]
 KNOWN = COUNTED + TIMED
 KERNEL = os.path.join("build", "percpu.elf")

@@ -6,7 +6,7 @@ runs belong together when everything but the figures and the engine is the same.
 """
 import re
 
-FIGURES = ("alloc", "free", "pair", "event", "each", "longest", "pages", "left", "ratio", "us", "locks",
+FIGURES = ("alloc", "free", "each_alloc", "each_free", "pair", "event", "each", "longest", "pages", "left", "ratio", "us", "locks",
            "mutexes")  # in the order in which they are shown
 ASIDE = ("engine", "front", "reclaim", "failed", "limit", "left_limit", "live_bytes", "at",
          "chunks")  # neither nor
@@ -29,7 +29,8 @@ class Line:
     def name(self):
         """The identity in short, for tables."""
         words = [value if key in ("bench", "order", "name", "op") else f"{key}={value}"
-                 for key, value in self.identity() if key not in ("align", "n", "events")]
+                 for key, value in self.identity() if key not in ("align", "events")
+                 and (key != "n" or self.fields["bench"] == "bulk")]
         return " ".join(words)
 
     def matches(self, wanted):

@@ -12,7 +12,7 @@ import bench_lines  # noqa: E402
 import taptest  # noqa: E402
 
 # Kinds with the number of lines each prints, CPUs and all; growth takes too long without -icount's calm.
-KINDS = {"burst": 20, "churn": 4, "mixed": 2, "replay": 3, "packing": 3, "cpus": 2, "thiscpu": None}
+KINDS = {"burst": 20, "bulk": 9, "churn": 4, "mixed": 2, "replay": 3, "packing": 3, "cpus": 2, "thiscpu": None}
 
 
 def boot(kinds, **variables):

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The front on real CPUs: hits there, frees in interrupts of other CPUs, and all of it given back. */
+/* The front on real CPUs: hits there, frees in interrupts of other CPUs, and all of it given back; and many
+ * areas at once, with the front or without. */
 #include "arch/x86_64/smp.h"
+#include "kernel/printk.h"
 #include "percpu/front.h"
 #include "tests/kernel/percpu_util.h"
 
@@ -133,4 +135,61 @@ TEST(percpu_front_interrupts_of_another_cpu_free, TEST_QUICK)
 	pcpu_sync();
 	expect_nothing_ready(t);
 	test_expect_sound(t, "after sync");
+}
+
+/* Sizes of many classes, and one of none. */
+static void come_and_go_in_bulk(void *arg)
+{
+	struct test_run *t = arg;
+	void __percpu *ptrs[100];
+
+	for (size_t size = 4; size <= 1200 && !test_failed(t); size = size * 3 + 1) {
+		size_t wrong = 0;
+
+		REQUIRE(alloc_percpu_many(size, 4, ARRAY_SIZE(ptrs), ptrs) == ARRAY_SIZE(ptrs));
+		for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++) {
+			wrong += test_nonzero_bytes(ptrs[i], size);
+			test_fill(ptrs[i], size, (unsigned int)i);
+		}
+		for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+			wrong += test_wrong_bytes(ptrs[i], size, (unsigned int)i);
+		EXPECT_EQ(wrong, 0);
+		free_percpu_many(ptrs, ARRAY_SIZE(ptrs));
+	}
+}
+
+TEST(percpu_many_at_once_are_zeroed_and_each_for_itself, TEST_QUICK)
+{
+	struct pcpu_stats before = stats_now();
+
+	for (unsigned int i = 0; i < 2; i++)
+		test_on_cpu(t, i == 0 ? smp_processor_id() : test_other_cpu(), come_and_go_in_bulk,
+			    t);
+	pcpu_quarantine_empty(CALLER());
+	EXPECT_EQ(stats_now().live_areas, before.live_areas);
+	test_expect_sound(t, "after bulk calls");
+}
+
+static void __percpu *many[40];
+
+static void free_many_in_call(void *ok)
+{
+	free_percpu_many(many, ARRAY_SIZE(many));
+	*(bool *)ok = alloc_percpu_many(8, 8, ARRAY_SIZE(many), many) == 0;
+}
+
+TEST(percpu_many_at_once_are_freed_but_not_had_in_interrupts, TEST_QUICK)
+{
+	unsigned long live = stats_now().live_areas;
+	bool refused = false;
+
+	REQUIRE(alloc_percpu_many(40, 8, ARRAY_SIZE(many), many) == ARRAY_SIZE(many));
+	EXPECT_EQ(stats_now().live_areas, live + ARRAY_SIZE(many));
+	warn_expect_begin();
+	smp_call(test_other_cpu(), free_many_in_call, &refused);
+	EXPECT_EQ(warn_expect_end(), 1);
+	EXPECT(refused);
+	pcpu_quarantine_empty(CALLER());
+	EXPECT_EQ(stats_now().live_areas, live);
+	test_expect_sound(t, "after bulk calls in an interrupt");
 }

@@ -177,7 +177,7 @@ def test_tab_knows_chunks_cpus_traces_and_areas():
             screen.keys("C-u", line, "Tab", "Tab")
         screen.until_row("percpu> help keys")
         rows = screen.rows()
-        for row in ("0  1  2", "pods   netns  nft", "burst    churn    mixed"):
+        for row in ("0  1  2", "pods   netns  nft", "burst    bulk     churn"):
             assert any(text.startswith(row) for text in rows), "\n".join(rows)
         screen.keys("C-u", "alloc 65536; " * 3, "Enter")
         screen.until(lambda rows: sum("size=65536" in row for row in rows) == 3, "three areas")
