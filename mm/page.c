@@ -88,6 +88,8 @@ static void block_check_poison(struct page *head, unsigned int order)
 		if (!head[i].poisoned)
 			continue;
 		head[i].poisoned = false;
+		if (!checks_on)
+			continue;
 		for (size_t w = 0; w < PAGE_SIZE / sizeof(*words); w++) {
 			if (unlikely(words[w] != PAGE_POISON))
 				panic("page_alloc: free page %#lx was written to: %#lx at %p",
