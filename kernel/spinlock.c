@@ -70,11 +70,12 @@ const char *spin_refuse_release(const struct spinlock *lock)
 
 #if CONFIG_LOCK_CHECKS
 bool checks_on = true;
+#endif
 
-static void check_take(const struct spinlock *lock)
+static __noinline void check_take(const struct spinlock *lock)
 {
 	const struct spinlock *other;
-	const char *why = checks_on ? spin_refuse_take(lock, &other) : NULL;
+	const char *why = spin_refuse_take(lock, &other);
 
 	if (likely(why == NULL) || spin_broken())
 		return;
@@ -84,9 +85,9 @@ static void check_take(const struct spinlock *lock)
 	      other->name, other->class);
 }
 
-static void check_release(const struct spinlock *lock)
+static __noinline void check_release(const struct spinlock *lock)
 {
-	const char *why = checks_on ? spin_refuse_release(lock) : NULL;
+	const char *why = spin_refuse_release(lock);
 
 	if (likely(why == NULL) || spin_broken())
 		return;
@@ -94,18 +95,9 @@ static void check_release(const struct spinlock *lock)
 		panic("spin_unlock of '%s': %s", lock->name, why);
 	panic("spin_unlock of '%s': %s (holder: CPU %u)", lock->name, why, lock->holder - 1);
 }
-#else
-static void check_take(const struct spinlock *lock __unused)
-{
-}
-
-static void check_release(const struct spinlock *lock __unused)
-{
-}
-#endif
 
 /* The lock is this CPU's now. */
-static void note_taken(struct spinlock *lock)
+static __always_inline void note_taken(struct spinlock *lock)
 {
 	struct held_locks *held = this_cpu_ptr(&held_locks);
 
@@ -116,13 +108,11 @@ static void note_taken(struct spinlock *lock)
 	held->nr++;
 }
 
-/* Usually the last one taken; any order is fine. */
-static void note_released(struct spinlock *lock)
+/* Not the last one taken: what was taken later moves up. */
+static __noinline void close_gap(struct held_locks *held, const struct spinlock *lock)
 {
-	struct held_locks *held = this_cpu_ptr(&held_locks);
 	unsigned int i = min(held->nr, (unsigned int)MAX_HELD);
 
-	WRITE_ONCE(lock->holder, 0);
 	while (i > 0 && held->locks[i - 1] != lock)
 		i--;
 	for (; i > 0 && i < held->nr; i++)
@@ -130,13 +120,25 @@ static void note_released(struct spinlock *lock)
 	held->nr--;
 }
 
-static bool take(struct spinlock *lock)
+static __always_inline void note_released(struct spinlock *lock)
+{
+	struct held_locks *held = this_cpu_ptr(&held_locks);
+	unsigned int last = held->nr - 1;
+
+	WRITE_ONCE(lock->holder, 0);
+	if (likely(last < MAX_HELD && held->locks[last] == lock))
+		held->nr = last;
+	else
+		close_gap(held, lock);
+}
+
+static __always_inline bool take(struct spinlock *lock)
 {
 	return !READ_ONCE(lock->locked) && !__atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE);
 }
 
 /* Spins until the lock is taken. Each time that somebody else gets it counts as progress. */
-static void wait_and_take(struct spinlock *lock)
+static __noinline void wait_and_take(struct spinlock *lock)
 {
 	uint64_t since = time_ns();
 	uint32_t last = READ_ONCE(lock->nr_taken);
@@ -159,7 +161,8 @@ irqflags_t spin_lock_irqsave(struct spinlock *lock)
 {
 	irqflags_t flags = irq_save();
 
-	check_take(lock);
+	if (unlikely(checks_on))
+		check_take(lock);
 	if (unlikely(!take(lock)))
 		wait_and_take(lock);
 	note_taken(lock);
@@ -181,7 +184,8 @@ bool spin_trylock_irqsave(struct spinlock *lock, irqflags_t *flags)
 
 void spin_unlock_irqrestore(struct spinlock *lock, irqflags_t flags)
 {
-	check_release(lock);
+	if (unlikely(checks_on))
+		check_release(lock);
 	note_released(lock);
 	__atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
 	irq_restore(flags);
