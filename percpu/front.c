@@ -192,30 +192,63 @@ void pcpu_front_shutter(bool closed)
 	mode_set(is_closed, is_observed);
 }
 
+#define ZERO_BLOCK 128
+
+/* The n bytes from p on become 0, in stores that may overlap. n: a multiple of 4, above half of kind,
+ * no more than kind, which is 16, 32, 64 or ZERO_BLOCK. */
+static __always_inline void zero_short(char *p, size_t n, size_t kind)
+{
+	if (kind == 16) { /* n is more than 8 */
+		__builtin_memset(p, 0, 8);
+		__builtin_memset(p + n - 8, 0, 8);
+	}
+	if (kind >= 32) {
+		port_zero16(p);
+		port_zero16(p + n - 16);
+	}
+	if (kind >= 64) {
+		port_zero16(p + 16);
+		port_zero16(p + n - 32);
+	}
+	if (kind >= 128) {
+		port_zero16(p + 32);
+		port_zero16(p + 48);
+		port_zero16(p + n - 64);
+		port_zero16(p + n - 48);
+	}
+}
+
+static __always_inline void zero_long(char *p, size_t n)
+{
+	char *last = p + n - ZERO_BLOCK;
+
+	for (; p < last; p += ZERO_BLOCK)
+		zero_short(p, ZERO_BLOCK, ZERO_BLOCK);
+	zero_short(last, ZERO_BLOCK, ZERO_BLOCK);
+}
+
 /* A loop a kind of size, so that none asks in each unit what the size is. */
 static __noinline void __percpu *zeroed_many(uintptr_t ptr, size_t size)
 {
 	char *addr = (char *)(ptr + ptr_to_addr);
-	size_t unit = chunk_bytes, step = pcpu_unit_size;
+	size_t unit = chunk_bytes, step = pcpu_unit_size, n = ALIGN_UP(size, FRONT_GRANULE);
 
-	size = ALIGN_UP(size, FRONT_GRANULE);
-	if (size <= 16) {
-		do {
-			unit -= step;
-			port_zero(addr + unit, 8);
-			port_zero(addr + unit + size - 8, 8);
-		} while (unit != 0);
-	} else if (size % 8 == 0) {
-		do {
-			unit -= step;
-			port_zero_words(addr + unit, size / 8);
-		} while (unit != 0);
-	} else {
-		do {
-			unit -= step;
-			port_zero(addr + unit, size);
-		} while (unit != 0);
-	}
+#define ZERO_EACH_UNIT(zero, ...)                    \
+	do {                                         \
+		unit -= step;                        \
+		zero(addr + unit, n, ##__VA_ARGS__); \
+	} while (unit != 0)
+
+	if (n <= 16)
+		ZERO_EACH_UNIT(zero_short, 16);
+	else if (n <= 32)
+		ZERO_EACH_UNIT(zero_short, 32);
+	else if (n <= 64)
+		ZERO_EACH_UNIT(zero_short, 64);
+	else if (n <= ZERO_BLOCK)
+		ZERO_EACH_UNIT(zero_short, ZERO_BLOCK);
+	else
+		ZERO_EACH_UNIT(zero_long);
 	return (void __percpu *)ptr;
 }
 
@@ -228,12 +261,12 @@ static __always_inline void __percpu *zeroed(uintptr_t ptr, size_t size)
 	if (size == 8) {
 		do {
 			unit -= step;
-			port_zero(addr + unit, 8);
+			__builtin_memset(addr + unit, 0, 8);
 		} while (unit != 0);
 	} else if (size <= FRONT_GRANULE) {
 		do {
 			unit -= step;
-			port_zero(addr + unit, FRONT_GRANULE);
+			__builtin_memset(addr + unit, 0, FRONT_GRANULE);
 		} while (unit != 0);
 	} else {
 		return zeroed_many(ptr, size);

@@ -21,8 +21,7 @@
  *				called under pcpu_lock; pcpu_lock is never taken between the two
  *	port_irq_may_sleep	whether port_may_sleep held just before the port_irq_save that returned
  *				these flags; false if that is not certain
- *	port_zero		n > 0 bytes from p on become 0; n and p are multiples of 4
- *	port_zero_words		the same for so many times 8 bytes
+ *	port_zero16		the 16 bytes from p on become 0; p is a multiple of 4
  *
  * and for those who use the allocator the variants of DEFINE_PER_CPU, per_cpu_ptr, this_cpu_ptr,
  * raw_cpu_ptr and the accessors this_cpu_write … this_cpu_inc_return.
@@ -60,21 +59,11 @@ static inline bool port_irq_may_sleep(irqflags_t flags)
 }
 #endif
 
-static __always_inline void port_zero_words(void *p, size_t words)
+static __always_inline void port_zero16(void *p)
 {
-	x86_rep_stosq(p, 0, words);
-}
-
-/* Two stores that may overlap do for 8 to 16 bytes. */
-static __always_inline void port_zero(void *p, size_t n)
-{
-	if (n < 8) {
-		__builtin_memset(p, 0, 4);
-	} else if (n <= 16) {
-		__builtin_memset(p, 0, 8);
-		__builtin_memset((char *)p + n - 8, 0, 8);
-	} else {
-		port_zero_words(p, n / 8);
-		__builtin_memset((char *)p + n - 4, 0, 4);
-	}
+#if __STDC_HOSTED__ /* a process has other plans for XMM0 */
+	__builtin_memset(p, 0, 16);
+#else
+	x86_zero16(p);
+#endif
 }

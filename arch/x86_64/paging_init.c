@@ -12,6 +12,7 @@
  * since the trampoline loads it in 32-bit mode.
  * Source: Intel SDM vol. 3 sections 2.5 (control registers), 4.1.4 (CPUID bits), 4.5.
  */
+#include "arch/x86_64/copy.h"
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/paging_internal.h"
 #include "boot/sections.h"
@@ -51,7 +52,7 @@ static void detect_features(void)
 	if (!cpuid_has(CPUID_EXT_FEATURES, EDX, 20))
 		panic("paging_init: this CPU has no NX bit, without which nothing here is safe");
 	largest_page = cpuid_has(CPUID_EXT_FEATURES, EDX, 26) ? 3 : 2;
-	cr4_bits = CR4_PAE;
+	cr4_bits = CR4_PAE | CR4_OSFXSR; /* each x86-64 has SSE2 */
 	if (cpuid_has(CPUID_FEATURES, EDX, 13))
 		cr4_bits |= CR4_PGE;
 	if (cpuid_has(CPUID_STRUCTURED, EBX, 7))
@@ -183,6 +184,7 @@ void paging_init(phys_addr_t max_phys)
 	set_control_bits();
 	x86_write_cr3(virt_to_phys(root));
 	x86_write_cr4(cr4_bits);
+	x86_zero16_init();
 	paging_root = root;
 	early_direct_map();
 }
@@ -191,6 +193,7 @@ void paging_init_ap(void)
 {
 	set_control_bits();
 	x86_write_cr4(cr4_bits);
+	x86_zero16_init();
 }
 
 void paging_populate_early(uintptr_t start, uintptr_t end)

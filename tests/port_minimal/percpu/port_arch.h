@@ -37,8 +37,7 @@ static inline void irq_restore(irqflags_t flags)
 #define port_irq_save		  irq_save
 #define port_irq_restore	  irq_restore
 #define port_irq_may_sleep(flags) (flags)
-#define port_zero(p, n)		  memset(p, 0, n)
-#define port_zero_words(p, words) memset(p, 0, 8 * (words))
+#define port_zero16(p)		  memset(p, 0, 16)
 
 #define DECLARE_PER_CPU(type, name) extern __typeof__(type) name
 #define DEFINE_PER_CPU(type, name)  __section("percpu_static") __typeof__(type) name
