@@ -20,23 +20,50 @@ struct request {
 	bool reserved;
 	bool surplus;	      /* frees meanwhile and what this made or gave back: chunks too many */
 	unsigned long serial; /* tells this request from all others (A) */
-	unsigned int class;   /* of the front that it is served for; 0: none */
 	struct pcpu_chunk *chunk; /* found: the chunk; books full: whose */
 	size_t book_bytes;	  /* books full: the memory that they need */
 	uintptr_t caller;	  /* of the public function */
 	struct pcpu_grant grant;
+	unsigned int class; /* of the front that it is served for; 0: none */
 };
+
+/* (A) What comes along with a request of the front. */
+static struct front_batch batch;
 
 /* Chunks that may be looked at in vain where others are sure to do. */
 #define FEW_CHUNKS 8
 
 enum outcome { FOUND, BOOKS_FULL, NOT_FOUND };
 
-void pcpu_count_carved(struct pcpu_chunk *chunk, ssize_t sign, size_t length)
+void pcpu_count_carved(struct pcpu_chunk *chunk, ssize_t areas, size_t bytes)
 {
-	chunk->nr_areas += (size_t)sign;
-	pcpu_counters.live_areas += (size_t)sign;
-	pcpu_counters.live_bytes += (size_t)sign * length;
+	chunk->nr_areas += (size_t)areas;
+	pcpu_counters.live_areas += (size_t)areas;
+	pcpu_counters.live_bytes += bytes;
+}
+
+/* One area of the chunk, as the contract says. */
+static bool carve_one(struct request *req, struct pcpu_chunk *chunk)
+{
+	if (!pcpu_engine->alloc(&chunk->space, req->size, req->align, &req->grant))
+		return false;
+	pcpu_count_carved(chunk, 1, req->grant.length + req->grant.donated);
+	pcpu_counters.allocs++;
+	return true;
+}
+
+/* Where no area of a class fits, a larger one may: in the odd bytes at a chunk's end, say. That one goes past
+ * the front, whose areas are alike. */
+static bool carve(struct request *req, struct pcpu_chunk *chunk)
+{
+	if (req->class != 0 && pcpu_front_carve(chunk, &batch)) {
+		req->grant = (struct pcpu_grant){batch.offsets[0], req->size, 0};
+		return true;
+	}
+	if (!carve_one(req, chunk))
+		return false;
+	req->class = 0;
+	return true;
 }
 
 /* Tries one chunk. A failed try may move the chunk to another slot. */
@@ -51,15 +78,9 @@ static enum outcome try_chunk(struct request *req, struct pcpu_chunk *chunk)
 	req->book_bytes = pcpu_engine->grow_bytes(&chunk->space);
 	if (req->book_bytes > 0)
 		return BOOKS_FULL;
-	fits = pcpu_engine->alloc(&chunk->space, req->size, req->align, &req->grant);
+	fits = carve(req, chunk);
 	pcpu_chunk_relocate(chunk);
-	if (!fits)
-		return NOT_FOUND;
-	if (req->grant.length != req->size || req->grant.donated > 0)
-		req->class = 0; /* the areas of a class are alike: this one goes past the front */
-	pcpu_count_carved(chunk, 1, req->grant.length + req->grant.donated);
-	pcpu_counters.allocs += req->class == 0; /* the front counts its own */
-	return FOUND;
+	return fits ? FOUND : NOT_FOUND;
 }
 
 /* Front to back; tries: how many chunks at most, and not 0. */
@@ -163,14 +184,23 @@ static bool find_area(struct request *req, bool *made)
 	}
 }
 
-static void undo_area(struct request *req)
+static void uncarve_one(struct request *req)
 {
-	irqflags_t flags = port_lock();
 	size_t free_before = req->chunk->space.free_size;
 
 	pcpu_engine->undo(&req->chunk->space, &req->grant);
-	pcpu_count_carved(req->chunk, -1, req->chunk->space.free_size - free_before);
-	pcpu_counters.allocs -= req->class == 0;
+	pcpu_count_carved(req->chunk, -1, free_before - req->chunk->space.free_size);
+	pcpu_counters.allocs--;
+}
+
+static void undo_area(struct request *req)
+{
+	irqflags_t flags = port_lock();
+
+	if (req->class != 0)
+		pcpu_front_uncarve(req->chunk, &batch);
+	else
+		uncarve_one(req);
 	pcpu_chunk_relocate(req->chunk);
 	req->surplus |= pcpu_chunks_surplus();
 	port_unlock(flags);
@@ -183,21 +213,28 @@ static void zero_area(const struct request *req)
 		       req->size);
 }
 
+/* Pages for the request's area; also for what comes along if there are that many. */
+static bool populate(struct request *req)
+{
+	size_t first = req->grant.offset / PAGE_SIZE, end = PFN_UP(req->grant.offset + req->size);
+
+	if (req->class != 0 && batch.nr > 1 &&
+	    pcpu_populate(req->chunk, first, PFN_UP(batch.offsets[batch.nr - 1] + req->size)) == 0)
+		return true;
+	return pcpu_populate(req->chunk, first, end) == 0;
+}
+
 /* Mutex held: finds, populates and zeroes. False when out of memory, with everything as before. */
 static bool serve(struct request *req, bool *made)
 {
-	size_t first, end;
-
 	if (!find_area(req, made))
 		return false;
-	first = req->grant.offset / PAGE_SIZE;
-	end = PFN_UP(req->grant.offset + req->size);
-	if (pcpu_populate(req->chunk, first, end) != 0) {
+	if (!populate(req)) {
 		undo_area(req);
 		return false;
 	}
 	if (req->class != 0)
-		pcpu_front_adopt(req->chunk, req->class, req->grant.offset);
+		pcpu_front_adopt(req->chunk, &batch);
 	zero_area(req);
 	return true;
 }
@@ -211,6 +248,7 @@ static bool serve_swept(struct request *req, bool *made)
 	bool made_again = false;
 
 	req->class = req->reserved || !pcpu_front_on ? 0 : pcpu_front_class(req->size, req->align);
+	batch.class = req->class;
 	if (req->class != 0) {
 		req->size = pcpu_front_size(req->class);
 		req->align = pcpu_front_align(req->class);
@@ -354,7 +392,7 @@ bool pcpu_free_locked(void __percpu *ptr, struct pcpu_result *result, bool *surp
 		return false;
 	}
 	result->where = area_where(chunk, offset, length);
-	pcpu_count_carved(chunk, -1, length);
+	pcpu_count_carved(chunk, -1, -length);
 	pcpu_counters.frees += state == FRONT_NONE;
 	pcpu_chunk_relocate(chunk);
 	*surplus = chunk->space.free_size == chunk->space.span && pcpu_chunks_surplus();

@@ -47,32 +47,32 @@ static size_t area_end(const struct bitmap_books *b, size_t granule)
 	return next_edge(b, granule + 1, b->granules, true);
 }
 
-/* One past the last set bit of map at or before `from`; 0: there is none. */
-static size_t after_last_set(const unsigned long *map, size_t from)
+/* One past the last set bit of map at or before `from`; what is below `stop` may be left out: 0 then. */
+static size_t after_last_set(const unsigned long *map, size_t from, size_t stop)
 {
 	size_t n = from / BITS_PER_LONG;
 	unsigned long word = map[n] << (BITS_PER_LONG - 1 - from % BITS_PER_LONG);
 
 	if (word != 0)
 		return from + 1 - (size_t)__builtin_clzl(word);
-	while (n-- > 0) {
+	while (n-- > stop / BITS_PER_LONG) {
 		if (map[n] != 0)
 			return (n + 1) * BITS_PER_LONG - (size_t)__builtin_clzl(map[n]);
 	}
 	return 0;
 }
 
-/* Sets or clears the bits of [from, end) in used. */
+/* Sets or clears the bits of [from, end) in used, from < end. */
 static void used_change(struct bitmap_books *b, size_t from, size_t end, bool set)
 {
-	while (from < end) {
-		size_t n = from / BITS_PER_LONG, shift = from % BITS_PER_LONG;
-		size_t count = min(end - from, BITS_PER_LONG - shift);
-		unsigned long mask = (~0ul >> (BITS_PER_LONG - count)) << shift;
+	unsigned long *word = &b->used[from / BITS_PER_LONG];
+	unsigned long *last = &b->used[(end - 1) / BITS_PER_LONG];
+	unsigned long mask = ~0ul << from % BITS_PER_LONG;
 
-		b->used[n] = set ? b->used[n] | mask : b->used[n] & ~mask;
-		from += count;
-	}
+	for (; word < last; word++, mask = ~0ul)
+		*word = set ? *word | mask : *word & ~mask;
+	mask &= ~0ul >> (BITS_PER_LONG - 1 - (end - 1) % BITS_PER_LONG);
+	*word = set ? *word | mask : *word & ~mask;
 }
 
 static void mark_dirty(struct bitmap_books *b, size_t from, size_t end)
@@ -90,16 +90,21 @@ static uint32_t aligned_length(size_t from, size_t end, unsigned int order)
 	return start < end ? (uint32_t)(end - start) : 0;
 }
 
-/* A run that is no longer than the longest at the largest alignment is no longer than any. */
+/* The largest alignment that a place in a run has. */
+static unsigned int order_within(size_t from, size_t end)
+{
+	size_t differ = (from - 1) ^ (end - 1);
+
+	return min(63 - (unsigned int)__builtin_clzl(differ), NR_ALIGNS - 1u);
+}
+
+/* A run is no news to an alignment at which there is a run as long, and then to no smaller one. */
 static void node_add_run(struct bitmap_node *node, size_t from, size_t end)
 {
-	for (unsigned int order = 0; order < NR_ALIGNS && end - from > node->longest[NR_ALIGNS - 1];
-	     order++) {
-		size_t start = ALIGN_UP(from, (size_t)1 << order);
-
-		if (start >= end)
+	for (unsigned int n = order_within(from, end) + 1; n-- > 0;) {
+		if (node->longest[n] >= end - from)
 			return;
-		node->longest[order] = max(node->longest[order], (uint32_t)(end - start));
+		node->longest[n] = max(node->longest[n], aligned_length(from, end, n));
 	}
 }
 
@@ -153,8 +158,30 @@ static void node_compute(const struct bitmap_books *b, struct bitmap_node *node,
 		*node = (struct bitmap_node){0};
 }
 
-/* Computes what is dirty: children have higher numbers than their parents, so from the highest on. Returns
- * how many nodes that were. */
+static bool node_equal(const struct bitmap_node *a, const struct bitmap_node *b)
+{
+	uint32_t differ = (a->prefix ^ b->prefix) | (a->suffix ^ b->suffix);
+
+#pragma GCC unroll 11
+	for (unsigned int order = 0; order < NR_ALIGNS; order++)
+		differ |= a->longest[order] ^ b->longest[order];
+	return differ == 0;
+}
+
+/* Returns whether the node has changed. */
+static bool node_renew(struct bitmap_books *b, size_t n)
+{
+	struct bitmap_node node;
+
+	node_compute(b, &node, n);
+	if (node_equal(&node, &b->nodes[n]))
+		return false;
+	b->nodes[n] = node;
+	return true;
+}
+
+/* Computes what is dirty: children have higher numbers than their parents, so from the highest on; the way
+ * up ends at a node that comes out as it was. Returns how many nodes that were. */
 static size_t refresh(struct pcpu_space *space)
 {
 	struct bitmap_books *b = space->books;
@@ -165,10 +192,9 @@ static size_t refresh(struct pcpu_space *space)
 			size_t n = i * BITS_PER_LONG + 63 - (size_t)__builtin_clzl(b->dirty[i]);
 
 			bitmap_clear(b->dirty, n);
-			node_compute(b, &b->nodes[n], n);
-			computed++;
-			if (n > 1)
+			if (node_renew(b, n) && n > 1)
 				bitmap_set(b->dirty, n / 2);
+			computed++;
 		}
 	}
 	return computed;
@@ -259,10 +285,12 @@ static void bitmap_init(struct pcpu_space *space, size_t used, size_t free, void
 	b->dirty = b->start + b->leaves * LEAF_WORDS;
 	b->nodes = (struct bitmap_node *)(b->dirty + BITS_TO_LONGS(2 * b->leaves));
 	first = min(first, b->granules);
-	used_change(b, 0, first, true);
-	if (first > 0)
+	if (first > 0) {
+		used_change(b, 0, first, true);
 		bitmap_set(b->start, 0);
+	}
 	space->free_size = first < b->granules ? bytes_of(space, first, b->granules) : 0;
+	memset(b->low, 0xff, sizeof(b->low));
 	for (size_t leaf = 0; leaf < b->leaves; leaf++)
 		bitmap_set(b->dirty, b->leaves + leaf);
 	refresh(space);
@@ -293,18 +321,10 @@ static void update(struct pcpu_space *space)
 	hint_set(space);
 }
 
-/*
- * Carving makes runs shorter only, so the hint may wait for the next search; after a free it may not. But
- * it never says more than there is: a chunk counts as wholly free by it.
- */
+/* The hint is never too low, but may be too high until a search brings it up to date: carving makes runs
+ * shorter. A chunk counts as wholly free by it, so it says no more than there is. */
 static size_t bitmap_rank(struct pcpu_space *space)
 {
-	struct bitmap_books *b = space->books;
-
-	if (b->freed) {
-		update(space);
-		b->freed = false;
-	}
 	space->hint = min(space->hint, space->free_size);
 	return space->hint;
 }
@@ -358,6 +378,90 @@ static bool bitmap_alloc(struct pcpu_space *space, size_t size, size_t align,
 	return true;
 }
 
+/* ---- Places that are known without the tree ---- */
+
+static struct bitmap_known *known_of(struct bitmap_books *b, size_t count)
+{
+	return &b->known[(count ^ count >> 3) % NR_KNOWN]; /* the usual sizes meet no other */
+}
+
+/* Which of `low` counts runs of that length. */
+static unsigned int low_index(size_t length)
+{
+	return min(63 - (unsigned int)__builtin_clzl(length), NR_LOWS - 1u);
+}
+
+/* [from, end) is free again, part of a run that may be longer. Further off than the largest known size it does
+ * not matter where that begins or ends. */
+static void known_lower(struct pcpu_space *space, size_t from, size_t end)
+{
+	struct bitmap_books *b = space->books;
+	size_t below = from - min(from, (size_t)KNOWN_MOST);
+	size_t first = from > 0 ? max(after_last_set(b->used, from - 1, below), below) : 0;
+	size_t last = next_used(b, end, min(end + KNOWN_MOST, b->granules));
+	unsigned int n = low_index(last - first);
+
+	b->low[n] = min(b->low[n], (uint32_t)first);
+	b->lowered = true;
+	space->hint = max(space->hint, last - first < KNOWN_MOST ? bytes_of(space, first, last)
+								 : space->free_size);
+}
+
+/* Takes what was freed into account: a free run can serve what is no longer than it. */
+static void known_correct(struct bitmap_books *b)
+{
+	for (unsigned int n = NR_LOWS - 1; n-- > 0;)
+		b->low[n] = min(b->low[n], b->low[n + 1]);
+	for (size_t i = 0; i < NR_KNOWN; i++) {
+		struct bitmap_known *known = &b->known[i];
+
+		if (known->count != 0)
+			known->place = min(known->place, b->low[low_index(known->count)]);
+	}
+	memset(b->low, 0xff, sizeof(b->low));
+	b->lowered = false;
+}
+
+static void known_set(struct bitmap_books *b, size_t count, unsigned int order, size_t place)
+{
+	if (b->lowered)
+		known_correct(b); /* that is below places which were not known then */
+	if (count <= KNOWN_MOST)
+		*known_of(b, count) =
+			(struct bitmap_known){(uint32_t)count, order, (uint32_t)place};
+}
+
+/*
+ * The lowest place for an area, if it is known where to look: not far above where those like it went last, or
+ * where something was freed since. Else b->granules. Needs nothing of the tree.
+ */
+static size_t known_place(struct bitmap_books *b, size_t count, unsigned int order)
+{
+	const struct bitmap_known *known = known_of(b, count);
+	size_t from, stop, end;
+
+	if (known->count != count || known->order != order)
+		return b->granules;
+	if (b->lowered)
+		known_correct(b);
+	from = known->place;
+	stop = min(from + KNOWN_REACH, b->granules);
+	for (unsigned int runs = 0; runs < KNOWN_RUNS && from < stop; runs++) {
+		from = ALIGN_UP(next_edge(b, from, stop, false), (size_t)1 << order);
+		end = from + count;
+		if (from >= stop || end > b->granules)
+			break;
+		end = next_used(b, from, end);
+		pcpu_counters.entries_touched++;
+		if (end - from == count)
+			return from;
+		from = end;
+	}
+	return b->granules;
+}
+
+/* ---- Carving and freeing ---- */
+
 /* As many areas as fit from `from` on into a run that ends at `end`. */
 static size_t carve_row(struct pcpu_space *space, size_t from, size_t end, size_t count,
 			size_t max_areas, size_t *offsets)
@@ -381,17 +485,23 @@ static size_t bitmap_alloc_many(struct pcpu_space *space, size_t size, size_t al
 				size_t max_areas, size_t *offsets)
 {
 	struct bitmap_books *b = space->books;
-	size_t count = size / GRANULE, step = (size_t)1 << order_of(align), n = 0, from, end, stop;
+	unsigned int order = order_of(align);
+	size_t count = size / GRANULE, step = (size_t)1 << order, n = 0, from, end, stop;
 
 	pcpu_counters.scans++;
-	update(space);
-	from = tree_search(b, count, order_of(align));
+	from = known_place(b, count, order);
+	if (from == b->granules) {
+		update(space);
+		from = tree_search(b, count, order);
+	}
 	stop = min(ALIGN_DOWN(from, (size_t)LEAF) + LEAF, b->granules);
 	while (from < stop && n < max_areas) {
 		end = next_used(b, from, min(from + (max_areas - n) * count, b->granules));
 		n += carve_row(space, from, end, count, max_areas - n, offsets + n);
 		from = ALIGN_UP(next_edge(b, max(end, from + 1), stop, false), step);
 	}
+	if (n > 0)
+		known_set(b, count, order, offsets[n - 1] / GRANULE + count);
 	return n;
 }
 
@@ -406,9 +516,9 @@ static size_t bitmap_free(struct pcpu_space *space, size_t offset)
 	bitmap_clear(b->start, from);
 	used_change(b, from, end, false);
 	mark_dirty(b, from, end);
-	b->freed = true;
 	length = bytes_of(space, from, end);
 	space->free_size += length;
+	known_lower(space, from, end);
 	return length;
 }
 
@@ -424,10 +534,10 @@ static void bitmap_find(const struct pcpu_space *space, size_t offset, struct pc
 
 	out->used = bitmap_test(b->used, granule);
 	if (out->used) {
-		from = after_last_set(b->start, granule) - 1;
+		from = after_last_set(b->start, granule, 0) - 1;
 		end = area_end(b, granule);
 	} else {
-		from = after_last_set(b->used, granule);
+		from = after_last_set(b->used, granule, 0);
 		end = next_used(b, granule, b->granules);
 	}
 	out->offset = from * GRANULE;
@@ -483,6 +593,26 @@ static const char *check_tree(const struct bitmap_books *b)
 	return NULL;
 }
 
+/* One of the known places, another one each time. */
+static const char *check_known(const struct bitmap_books *b)
+{
+	const struct bitmap_known *known = &b->known[pcpu_counters.scans % NR_KNOWN];
+	size_t place = known->place, end;
+
+	if (known->count == 0)
+		return NULL;
+	for (unsigned int n = low_index(known->count); n < NR_LOWS; n++)
+		place = min(place, (size_t)b->low[n]);
+	for (size_t from = 0; from < place; from = end) {
+		from = next_edge(b, from, place, false);
+		end = next_used(b, from, b->granules);
+		if (ALIGN_UP(from, (size_t)1 << known->order) < place &&
+		    aligned_length(from, end, known->order) >= known->count)
+			return "an area fits below the place that is known as the lowest";
+	}
+	return NULL;
+}
+
 struct sums {
 	size_t all, free, longest;
 };
@@ -518,7 +648,7 @@ static const char *bitmap_check(const struct pcpu_space *space)
 		return "free_size is not the sum of the free runs";
 	if (space->hint < sums.longest)
 		return "the hint is below the longest free run";
-	return check_tree(b);
+	return check_known(b) ?: check_tree(b);
 }
 
 const struct pcpu_engine bitmap_engine = {

@@ -14,8 +14,9 @@
  *	  │ stocked up                sweep                  ▼
  *	chunk ◄─────────────────────────────────────────── dead
  *
- * How deep a stack may be, its class earns: each time it is found empty it may hold twice as many, as
- * long as the bytes of all the CPU's stacks together stay below FRONT_BYTES; a drain starts it anew.
+ * How deep a stack may be, its class earns: each time it is found empty it may hold twice as many, as long as
+ * all stacks together stay within a budget, FRONT_BYTES and an eighth of the bytes that are carved; a CPU that
+ * comes when others have all of it may still have its share. A drain starts a stack anew.
  *
  * What an area is, is said by its tag: a byte for each granule of a unit, that of the area's first
  * granule counts. To the engine an area is in use until it is swept.
@@ -34,8 +35,8 @@
 #define FRONT_MAX_SIZE	 1088 /* larger requests go past the front; a multiple of FRONT_MAX_ALIGN */
 #define FRONT_MAX_ALIGN	 64   /* so do those with a larger alignment */
 #define FRONT_NR_CLASSES 61   /* class 0: past the front */
-#define FRONT_AREAS	 1024 /* places in all the stacks of a CPU */
-#define FRONT_BYTES	 8192 /* that all stacks of a CPU may hold together */
+#define FRONT_BATCH	 64   /* areas carved at a time */
+#define FRONT_BYTES	 8192 /* that all stacks may hold together, however little is carved */
 
 /* A place in a stack. */
 struct front_area {
@@ -50,10 +51,10 @@ struct pcpu_front {
 	struct front_area *limit[FRONT_NR_CLASSES];  /* top == limit: full */
 	unsigned long allocs[FRONT_NR_CLASSES];	     /* by this CPU, since boot; any CPU may read */
 	unsigned long frees[FRONT_NR_CLASSES];
-	unsigned long dead_bytes; /* that this CPU marked dead, since boot; any CPU may read */
-	ssize_t until_wake;	  /* of them, until reclaim is woken */
-	size_t room;		  /* bytes by which limits may still rise */
-	struct front_area areas[FRONT_AREAS];
+	unsigned long dead_bytes;  /* that this CPU marked dead, since boot; any CPU may read */
+	ssize_t until_wake;	   /* of them, until reclaim is woken */
+	size_t limit_bytes;	   /* of areas, if all stacks were at their limits */
+	struct front_area areas[]; /* the stacks */
 };
 
 /* ---- Set-up ---- */
@@ -69,6 +70,8 @@ void pcpu_front_shut(void);
 extern bool pcpu_front_on;
 /* (L) Areas of the front that are carved, live or not, and their bytes. */
 extern size_t pcpu_front_areas, pcpu_front_bytes;
+/* The sum of all CPUs' limit_bytes; rises under (A), falls in a drain on each CPU. */
+extern size_t pcpu_front_limits;
 
 /* ---- The two hits; the public functions begin with them. Any context but NMI. ---- */
 
@@ -114,9 +117,20 @@ size_t pcpu_front_book_bytes(void);
 void pcpu_front_insert(struct pcpu_chunk *chunk);
 void pcpu_front_remove(struct pcpu_chunk *chunk);
 
-/* An area of the class was carved at offset for a caller: it is live now, and this CPU takes more of the
- * class from the chunk, as far as there are pages under them. (A) held, lock not. */
-void pcpu_front_adopt(struct pcpu_chunk *chunk, unsigned int class, size_t offset);
+/* Areas of a class that a miss carves together: the first is the caller's, the others come along. */
+struct front_batch {
+	unsigned int class;
+	size_t nr;
+	size_t offsets[FRONT_BATCH]; /* rising */
+};
+/* Carves from the chunk what there is room for, up to what this CPU's stack has earned; all are idle and on no
+ * stack. False: not one fits. (L) held. */
+bool pcpu_front_carve(struct pcpu_chunk *chunk, struct front_batch *batch);
+/* Makes the first area live, counted as this CPU's, and puts the others on its stack: those that fit there and
+ * have pages. (A) held, lock not. */
+void pcpu_front_adopt(struct pcpu_chunk *chunk, const struct front_batch *batch);
+/* Gives the areas of a batch back to the chunk that was carved. (L) held. */
+void pcpu_front_uncarve(struct pcpu_chunk *chunk, const struct front_batch *batch);
 /* What an area that starts at offset of the chunk is to the front. (L) held. */
 enum front_state { FRONT_NONE, FRONT_LIVE, FRONT_IDLE };
 enum front_state pcpu_front_state(const struct pcpu_chunk *chunk, size_t offset);

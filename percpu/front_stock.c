@@ -8,10 +8,13 @@
  */
 #include "percpu/front_internal.h"
 
-#define FIRST_LIMIT 2  /* areas that a class may hold before it has missed */
-#define MAX_STOCK   32 /* areas carved at a time */
+#define FIRST_LIMIT  4	  /* areas that a class may hold once it has missed */
+#define CLASS_BYTES  8192 /* that a stack may hold, however much is carved */
+#define MOST_PLACES  512  /* areas that it may */
+#define LEAST_PLACES 8
+#define MANY_CPUS    16 /* with more, stacks are shorter, so that their memory stays the same */
 
-size_t pcpu_front_areas, pcpu_front_bytes;
+size_t pcpu_front_areas, pcpu_front_bytes, pcpu_front_limits;
 
 static bool wanted;
 static uint8_t *first_tags;		   /* (C) of the first chunk */
@@ -24,26 +27,42 @@ struct pcpu_front *pcpu_front_of(unsigned int cpu)
 
 /* ---- Limits ---- */
 
-/* Places of a class in the array: 16 classes to 64 bytes, 20 more to 320, 24 more. */
-_Static_assert(16 * 32 + 20 * 16 + 24 * 8 == FRONT_AREAS, "a place for each");
+/* Places of a class in the array. */
 static size_t places_of(unsigned int class)
 {
-	size_t size = pcpu_front_size(class);
+	size_t most = min(CLASS_BYTES / pcpu_front_size(class), (size_t)MOST_PLACES);
 
-	return size <= 64 ? 32 : size <= 320 ? 16 : 8;
+	return max(most / (pcpu_nr_units / MANY_CPUS + 1), (size_t)LEAST_PLACES);
 }
 
-/* Raises or lowers a limit to n areas, as far as there is room. */
+/* Bytes by which this CPU's limits may rise. (L) held. */
+static size_t room_left(const struct pcpu_front *front)
+{
+	size_t budget = FRONT_BYTES + pcpu_counters.live_bytes / 4;
+	size_t all = READ_ONCE(pcpu_front_limits), share = budget / (4 * pcpu_nr_units);
+
+	return max(budget - min(all, budget), share - min(front->limit_bytes, share));
+}
+
+/* Raises or lowers a limit to n areas. Its CPU, interrupts off. */
 static void limit_set(struct pcpu_front *front, unsigned int class, size_t n)
 {
-	size_t size = pcpu_front_size(class);
-	size_t old = (size_t)(front->limit[class] - front->bottom[class]);
+	size_t change =
+		(n - (size_t)(front->limit[class] - front->bottom[class])) * pcpu_front_size(class);
 
-	n = min(n, places_of(class));
-	if (n > old)
-		n = min(n, old + front->room / size);
-	front->room += (old - n) * size;
+	front->limit_bytes += change;
+	__atomic_fetch_add(&pcpu_front_limits, change, __ATOMIC_RELAXED);
 	front->limit[class] = front->bottom[class] + n;
+}
+
+/* By how many areas a miss lets its class hold more: twice as many, as far as there is room. Its CPU, (L)
+ * held. */
+static size_t raise_by(const struct pcpu_front *front, unsigned int class)
+{
+	size_t old = (size_t)(front->limit[class] - front->bottom[class]);
+	size_t more = min(old == 0 ? (size_t)FIRST_LIMIT : old, places_of(class) - old);
+
+	return min(more, room_left(front) / pcpu_front_size(class));
 }
 
 void pcpu_front_limit_reset(struct pcpu_front *front, unsigned int class)
@@ -62,54 +81,78 @@ static bool has_pages(const struct pcpu_chunk *chunk, size_t offset, size_t size
 	return true;
 }
 
-static void count_in(unsigned int class)
+/* Areas of the class are carved, or given back: their number, below 0. (L) held. */
+static void count_carved(struct pcpu_chunk *chunk, unsigned int class, ssize_t areas)
 {
-	pcpu_front_areas++;
-	pcpu_front_bytes += pcpu_front_size(class);
+	size_t bytes = (size_t)areas * pcpu_front_size(class);
+
+	pcpu_count_carved(chunk, areas, bytes);
+	pcpu_front_areas += (size_t)areas;
+	pcpu_front_bytes += bytes;
 }
 
-/* Puts a carved area on this CPU's stack. */
-static void stock_one(struct pcpu_front *front, struct pcpu_chunk *chunk, unsigned int class,
-		      size_t offset)
+bool pcpu_front_carve(struct pcpu_chunk *chunk, struct front_batch *batch)
 {
-	uint8_t *tag = &chunk->tags[offset / FRONT_GRANULE];
-	uintptr_t addr = (uintptr_t)chunk->base + offset;
+	const struct pcpu_front *front = pcpu_front_mine();
+	unsigned int class = batch->class;
+	size_t want = (size_t)(front->limit[class] - front->top[class]) + raise_by(front, class);
 
-	tag_set(tag, class);
-	*front->top[class]++ = (struct front_area){(uintptr_t)pcpu_addr_to_ptr(addr), tag};
-	pcpu_count_carved(chunk, 1, pcpu_front_size(class));
-	count_in(class);
+	pcpu_assert_locked(__func__);
+	batch->nr = pcpu_engine->alloc_many(&chunk->space, pcpu_front_size(class),
+					    pcpu_front_align(class),
+					    min(want + 1, (size_t)FRONT_BATCH), batch->offsets);
+	for (size_t i = 0; i < batch->nr; i++)
+		tag_set(&chunk->tags[batch->offsets[i] / FRONT_GRANULE], class);
+	count_carved(chunk, class, (ssize_t)batch->nr);
+	return batch->nr > 0;
 }
 
-/* Carves areas of the class from the chunk until the stack is full. Those without pages go back. */
-static void stock_up(struct pcpu_front *front, struct pcpu_chunk *chunk, unsigned int class)
+static void uncarve(struct pcpu_chunk *chunk, unsigned int class, size_t offset)
 {
-	size_t offsets[MAX_STOCK], size = pcpu_front_size(class);
-	size_t want = (size_t)(front->limit[class] - front->top[class]);
-	size_t got = pcpu_engine->alloc_many(&chunk->space, size, pcpu_front_align(class),
-					     min(want, (size_t)MAX_STOCK), offsets);
+	tag_set(&chunk->tags[offset / FRONT_GRANULE], 0);
+	pcpu_engine->free(&chunk->space, offset);
+	count_carved(chunk, class, -1);
+}
 
-	for (size_t i = got; i > 0; i--) { /* so that the lowest goes out first */
-		if (has_pages(chunk, offsets[i - 1], size))
-			stock_one(front, chunk, class, offsets[i - 1]);
+void pcpu_front_uncarve(struct pcpu_chunk *chunk, const struct front_batch *batch)
+{
+	pcpu_assert_locked(__func__);
+	for (size_t i = 0; i < batch->nr; i++)
+		uncarve(chunk, batch->class, batch->offsets[i]);
+}
+
+/* Puts all areas of the batch but the first on this CPU's stack, the lowest on top. (L) held. */
+static void stock_up(struct pcpu_front *front, struct pcpu_chunk *chunk,
+		     const struct front_batch *batch)
+{
+	unsigned int class = batch->class;
+	uintptr_t base = (uintptr_t)pcpu_addr_to_ptr((uintptr_t)chunk->base);
+	struct front_area *top = front->top[class];
+
+	for (size_t i = batch->nr - 1; i > 0; i--) {
+		size_t offset = batch->offsets[i];
+
+		if (top == front->limit[class] || !has_pages(chunk, offset, pcpu_front_size(class)))
+			uncarve(chunk, class, offset);
 		else
-			pcpu_engine->free(&chunk->space, offsets[i - 1]);
+			*top++ = (struct front_area){base + offset,
+						     &chunk->tags[offset / FRONT_GRANULE]};
 	}
-	pcpu_chunk_relocate(chunk);
+	front->top[class] = top;
 }
 
-void pcpu_front_adopt(struct pcpu_chunk *chunk, unsigned int class, size_t offset)
+void pcpu_front_adopt(struct pcpu_chunk *chunk, const struct front_batch *batch)
 {
 	irqflags_t flags = port_lock();
 	struct pcpu_front *front = pcpu_front_mine();
-	size_t limit = (size_t)(front->limit[class] - front->bottom[class]);
+	unsigned int class = batch->class;
+	size_t old = (size_t)(front->limit[class] - front->bottom[class]);
 
-	tag_set(&chunk->tags[offset / FRONT_GRANULE], TAG_LIVE | class);
+	tag_set(&chunk->tags[batch->offsets[0] / FRONT_GRANULE], TAG_LIVE | class);
 	count_up(&front->allocs[class], 1);
-	count_in(class);
-	limit_set(front, class, limit == 0 ? FIRST_LIMIT : 2 * limit);
-	if (front->top[class] != front->limit[class])
-		stock_up(front, chunk, class);
+	limit_set(front, class, old + raise_by(front, class));
+	stock_up(front, chunk, batch);
+	pcpu_chunk_relocate(chunk);
 	port_unlock(flags);
 }
 
@@ -171,8 +214,16 @@ static void front_init(struct pcpu_front *front)
 		front->top[class] = front->bottom[class] = front->limit[class] = place;
 		place += places_of(class);
 	}
-	front->room = FRONT_BYTES;
 	front->until_wake = (ssize_t)pcpu_unit_size;
+}
+
+static size_t front_bytes(void)
+{
+	size_t places = 0;
+
+	for (unsigned int class = 1; class < FRONT_NR_CLASSES; class ++)
+		places += places_of(class);
+	return sizeof(struct pcpu_front) + places * sizeof(struct front_area);
 }
 
 void pcpu_front_init(void)
@@ -184,7 +235,7 @@ void pcpu_front_init(void)
 		return;
 	first_tags = pcpu_front_init_hits();
 	for_each_possible_cpu (cpu) {
-		fronts[cpu] = port_early_alloc(sizeof(*fronts[cpu]));
+		fronts[cpu] = port_early_alloc(front_bytes());
 		front_init(fronts[cpu]);
 	}
 }

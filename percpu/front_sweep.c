@@ -47,7 +47,7 @@ static void sweep_block(struct pcpu_chunk *chunk, uint8_t *mark, size_t block)
 			__atomic_load_n(&chunk->tags[granule], __ATOMIC_ACQUIRE);
 			tag_set(&chunk->tags[granule], 0);
 			length = pcpu_engine->free(&chunk->space, granule * FRONT_GRANULE);
-			pcpu_count_carved(chunk, -1, length);
+			pcpu_count_carved(chunk, -1, -length);
 			pcpu_front_areas--;
 			pcpu_front_bytes -= length;
 			swept_bytes += length;
@@ -162,7 +162,7 @@ void pcpu_front_open(void)
 struct census {
 	unsigned long live, dead, idle; /* tags */
 	unsigned long ready;		/* on stacks */
-	size_t ready_bytes, live_bytes;
+	size_t ready_bytes, live_bytes, limits;
 	const char *error;
 };
 
@@ -211,8 +211,9 @@ static void check_stacks(struct census *census, const struct pcpu_front *front)
 		census->ready_bytes += n * pcpu_front_size(class);
 		limits += limit * pcpu_front_size(class);
 	}
-	if (limits + front->room != FRONT_BYTES)
-		census->error = "limits and room that do not add up";
+	census->limits += limits;
+	if (limits != front->limit_bytes)
+		census->error = "limits of a CPU that do not add up";
 }
 
 const char *pcpu_front_check(void)
@@ -238,6 +239,8 @@ const char *pcpu_front_check(void)
 		return "bytes that are dead and not counted";
 	if (census.live != stats.live_areas)
 		return "areas that are live and not counted";
+	if (census.limits != pcpu_front_limits)
+		return "limits that are not counted";
 	if (census.live_bytes + census.ready_bytes + census.dead != pcpu_front_bytes)
 		return "bytes that are carved and not counted";
 	return NULL;

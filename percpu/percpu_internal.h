@@ -133,8 +133,8 @@ size_t pcpu_tree_count(void);
 void pcpu_slots_init(void);
 
 /* ---- The way of a request (alloc.c) ---- */
-/* `length` bytes of the chunk are one area more in use, or one less: sign 1 or -1. (L) held. */
-void pcpu_count_carved(struct pcpu_chunk *chunk, ssize_t sign, size_t length);
+/* So many areas and bytes of the chunk are in use more, or, below 0, fewer. (L) held. */
+void pcpu_count_carved(struct pcpu_chunk *chunk, ssize_t areas, size_t bytes);
 /* The whole way of a request that the front did not serve, warnings included. */
 void __percpu *pcpu_alloc_slowly(size_t size, size_t align, bool reserved, uintptr_t caller);
 void pcpu_free_slowly(void __percpu *ptr, uintptr_t caller);

@@ -261,7 +261,7 @@ BOOKS = "((struct bitmap_books *)pcpu_first_chunk->space.books)"
 BITMAP_DAMAGE = ((f"{BOOKS}->used[0]", "& ~2ul"), (f"{BOOKS}->start[0]", "& ~1ul"),
                  (f"{BOOKS}->nodes[1].longest[3]", "+ 1"), (f"{BOOKS}->nodes[1].suffix", "- 1"),
                  ("pcpu_first_chunk->space.free_size", "+ 4"),
-                 ("'percpu/front_stock.c'::fronts[0]->room", "+ 1"), ("pcpu_front_bytes", "+ 1"))
+                 ("'percpu/front_stock.c'::fronts[0]->limit_bytes", "+ 1"), ("pcpu_front_bytes", "+ 1"))
 
 
 def damage(cases, cmdline):

@@ -406,7 +406,8 @@ static void each_damage_is_found_and_named(void **state)
 	b = space.books;
 	assert_true(bitmap_engine.alloc(&space, 400, 4, &grant));
 	bitmap_engine.free(&space, 0);
-	bitmap_engine.rank(&space);
+	assert_false(
+		bitmap_engine.alloc(&space, 65536, 4, &grant)); /* brings the tree up to date */
 	assert_null(bitmap_engine.check(&space));
 	bitmap_set(b->start, 0);
 	expect_error("an area starts in free granules");
@@ -432,6 +433,15 @@ static void each_damage_is_found_and_named(void **state)
 	b->nodes[3].suffix--;
 	expect_error("a node of the tree has other ends");
 	b->nodes[3].suffix++;
+	memset(b->low, 0xff, sizeof(b->low));
+	for (size_t i = 0; i < NR_KNOWN; i++)
+		b->known[i] = (struct bitmap_known){4, 0, 1};
+	expect_error("an area fits below the place that is known as the lowest");
+	b->low[2] = 0;
+	assert_null(bitmap_engine.check(&space));
+	b->low[2] = UINT32_MAX;
+	for (size_t i = 0; i < NR_KNOWN; i++)
+		b->known[i].place = 0;
 	assert_null(bitmap_engine.check(&space));
 	end();
 }

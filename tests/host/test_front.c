@@ -156,20 +156,23 @@ FRONT_TEST(front_a_limit_doubles_with_each_miss_until_places_end)
 {
 	static const struct {
 		size_t size, places;
-	} kinds[] = {{8, 32}, {64, 32}, {72, 16}, {320, 16}, {352, 8}};
+	} kinds[] = {{8, 512}, {64, 128}, {72, 113}, {320, 25}, {1088, 8}};
 
 	host_boot(&two_cpus);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		for (size_t want = 2; want <= 64; want *= 2) {
-			while (front_ready(0, kinds[i].size) > 0)
-				must_alloc(kinds[i].size, 1);
-			must_alloc(kinds[i].size, 1);
-			CHECK_EQ(front_limit(0, kinds[i].size), min(want, kinds[i].places));
+		size_t size = kinds[i].size;
+
+		for (size_t want = 4; want <= 2 * kinds[i].places; want *= 2) {
+			while (front_ready(0, size) > 0)
+				must_alloc(size, 1);
+			must_alloc(size, 1);
+			CHECK_EQ(front_limit(0, size), min(want, kinds[i].places));
 			if (pcpu_engine->exact)
-				CHECK_EQ(front_ready(0, kinds[i].size), min(want, kinds[i].places));
+				CHECK_EQ(front_ready(0, size),
+					 min(front_limit(0, size), FRONT_BATCH - 1ul));
 		}
 		pcpu_settle();
-		CHECK_EQ(front_limit(0, kinds[i].size), 0);
+		CHECK_EQ(front_limit(0, size), 0);
 	}
 	check_invariants("limits");
 }
@@ -183,42 +186,110 @@ static size_t ready_of_all_classes(unsigned int cpu)
 	return bytes;
 }
 
-FRONT_TEST(front_all_limits_of_a_cpu_stay_below_their_bytes)
+static size_t budget(void)
+{
+	return FRONT_BYTES + pcpu_counters.live_bytes / 4;
+}
+
+/* Misses of every class, largest first, until no limit rises any more; nothing is freed. */
+static void raise_all_limits(void)
+{
+	unsigned int cpu = host_cpu();
+
+	for (unsigned int class = FRONT_NR_CLASSES - 1; class > 0; class --) {
+		for (size_t i = 0; i < 40; i++)
+			must_alloc(pcpu_front_size(class), 1);
+		CHECK_EQ(pcpu_ready_bytes(cpu), ready_of_all_classes(cpu));
+		CHECK(pcpu_ready_bytes(cpu) <= pcpu_front_of(cpu)->limit_bytes);
+		CHECK(pcpu_front_of(0)->limit_bytes <= budget());
+	}
+}
+
+FRONT_TEST(front_all_limits_together_stay_within_the_budget)
 {
 	size_t bytes = 0;
 
 	host_boot(&two_cpus);
-	for (unsigned int class = FRONT_NR_CLASSES - 1; class > 0; class --) {
-		front_deepen(pcpu_front_size(class));
-		CHECK_EQ(pcpu_ready_bytes(0), ready_of_all_classes(0));
-		CHECK(pcpu_ready_bytes(0) <= FRONT_BYTES);
-	}
+	raise_all_limits();
 	for (unsigned int class = 1; class < FRONT_NR_CLASSES; class ++)
 		bytes += front_limit(0, pcpu_front_size(class)) * pcpu_front_size(class);
-	CHECK(bytes <= FRONT_BYTES);
-	CHECK(bytes + 4 * 32 > FRONT_BYTES - 1088);
-	CHECK_EQ(bytes + pcpu_front_of(0)->room, FRONT_BYTES);
+	CHECK(bytes > FRONT_BYTES);
+	CHECK_EQ(bytes, pcpu_front_of(0)->limit_bytes);
+	CHECK_EQ(bytes, pcpu_front_limits);
 	CHECK_EQ(pcpu_ready_bytes(1), 0);
 	check_invariants("bytes");
 }
 
+static void one_small(void *size)
+{
+	must_alloc((size_t)(uintptr_t)size, 1);
+}
+
+/* The first CPU takes all of a budget that then falls; the second has a share all the same. */
+FRONT_TEST(front_a_cpu_that_comes_late_has_its_share)
+{
+	static void __percpu *ptrs[20];
+
+	host_boot(&two_cpus);
+	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+		ptrs[i] = must_alloc(4096, 8);
+	raise_all_limits();
+	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+		host_free(ptrs[i]);
+	for (size_t i = 0; i < 8; i++) {
+		CHECK(pcpu_front_limits > budget());
+		host_run_as(1, one_small, (void *)(uintptr_t)600);
+	}
+	CHECK_EQ(front_limit(1, 600), 8);
+	while (front_ready(0, 600) > 0)
+		must_alloc(600, 1);
+	CHECK_EQ(front_limit(0, 600), 13);
+	check_invariants("a share");
+}
+
 /* ---- Stocking up and going back ---- */
 
-FRONT_TEST(front_stocks_up_on_populated_pages_only)
+/* What a miss brings along gets its pages with it; a hit never does. */
+FRONT_TEST(front_a_miss_populates_what_it_brings_along)
 {
-	unsigned long pages;
+	unsigned long most = 0;
 
 	host_boot(&three_cpus);
-	must_alloc(4, 4);
 	for (size_t i = 0; i < 40; i++) {
-		pages = look_stats().populated_pages;
+		unsigned long pages = look_stats().populated_pages, ready;
+
 		while (front_ready(0, 1000) > 0)
 			must_alloc(1000, 8);
 		CHECK_EQ(look_stats().populated_pages, pages);
 		must_alloc(1000, 8);
-		CHECK(look_stats().populated_pages <= pages + 2);
+		ready = front_ready(0, 1000);
+		CHECK(look_stats().populated_pages <= pages + (ready + 1) * 1024 / PAGE_SIZE + 2);
+		most = max(most, ready);
 		check_invariants("stocked up");
 	}
+	CHECK_EQ(most, 8192 / 1024);
+}
+
+/* Where memory ends in the middle of that, the request is served, and what has no pages goes back. */
+FRONT_TEST(front_areas_without_pages_are_not_ready)
+{
+	unsigned long failing = 0;
+	struct pcpu_result result;
+	void __percpu *ptr;
+
+	host_boot(&three_cpus);
+	for (size_t i = 0; i < 60; i++) {
+		while (front_ready(0, 1000) > 0)
+			memset(per_cpu_ptr(must_alloc(1000, 8), 2), 1, 1000);
+		host_fail(HOOK_PAGE, 1 + i % 6);
+		ptr = pcpu_try_alloc(1000, 8, false, &result);
+		if (ptr)
+			memset(per_cpu_ptr(ptr, 2), 1, 1000);
+		failing += host_faults[HOOK_PAGE].hit;
+		host_fail_none();
+		check_invariants("stocked up");
+	}
+	CHECK(failing > 5);
 }
 
 FRONT_TEST(front_settle_gives_all_back)
@@ -442,8 +513,10 @@ int main(void)
 		cmocka_unit_test(front_a_request_past_the_classes_goes_past_the_front),
 		cmocka_unit_test(front_a_hit_is_refused_where_a_miss_would_be),
 		cmocka_unit_test(front_a_limit_doubles_with_each_miss_until_places_end),
-		cmocka_unit_test(front_all_limits_of_a_cpu_stay_below_their_bytes),
-		cmocka_unit_test(front_stocks_up_on_populated_pages_only),
+		cmocka_unit_test(front_a_cpu_that_comes_late_has_its_share),
+		cmocka_unit_test(front_all_limits_together_stay_within_the_budget),
+		cmocka_unit_test(front_a_miss_populates_what_it_brings_along),
+		cmocka_unit_test(front_areas_without_pages_are_not_ready),
 		cmocka_unit_test(front_settle_gives_all_back),
 		cmocka_unit_test(front_a_unit_of_dead_bytes_wakes_reclaim),
 		cmocka_unit_test(front_memory_that_is_ready_elsewhere_serves_when_there_is_no_more),

@@ -64,13 +64,21 @@ static void lower_the_limit(void)
 {
 	struct pcpu_front *front = pcpu_front_of(0);
 
-	front->room += 16 * (size_t)(front->limit[class_16()] - front->bottom[class_16()]);
+	size_t bytes = 16 * (size_t)(front->limit[class_16()] - front->bottom[class_16()]);
+
+	front->limit_bytes -= bytes;
+	pcpu_front_limits -= bytes;
 	front->limit[class_16()] = front->bottom[class_16()];
 }
 
-static void take_room(void)
+static void count_fewer_limits(void)
 {
-	pcpu_front_of(1)->room--;
+	pcpu_front_of(1)->limit_bytes--;
+}
+
+static void count_more_limits(void)
+{
+	pcpu_front_limits += 4;
 }
 
 static void forget_one_on_the_stack(void)
@@ -103,7 +111,8 @@ static const struct damage {
 	{change_the_class, "front: an area of another length than its class"},
 	{change_the_ready_tag, "front: a ready area with another tag"},
 	{lower_the_limit, "front: a stack above its limit"},
-	{take_room, "front: limits and room that do not add up"},
+	{count_fewer_limits, "front: limits of a CPU that do not add up"},
+	{count_more_limits, "front: limits that are not counted"},
 	{forget_one_on_the_stack, "front: areas that are idle and on no stack"},
 	{count_more_dead, "front: bytes that are dead and not counted"},
 	{count_one_more, "front: areas that are live and not counted"},

@@ -105,12 +105,13 @@ class Census:
     def _stacks(self, cpus):
         ready = 0
         for cpu in cpus:
-            limits = int(target.variable("fronts", "percpu/front_stock.c")[cpu]["room"])
+            limits = 0
             for kind, pointers, limit in stacks(cpu):
                 self._need(len(pointers) <= limit, "a stack above its limit")
                 ready += len(pointers)
                 limits += limit * size_of(kind)
-            self._need(limits == constant("FRONT_BYTES"), "limits and room that do not add up")
+            self._need(limits == int(target.variable("fronts", "percpu/front_stock.c")[cpu]["limit_bytes"]),
+                       "limits of a CPU that do not add up")
         self._need(ready == self.idle, "areas that are idle and on no stack")
 
     def _counters(self, cpus):
