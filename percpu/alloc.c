@@ -241,13 +241,15 @@ static bool serve(struct request *req, bool *made)
 
 /*
  * serve, for the front if the request is of one of its classes: dead areas are swept before they are a
- * page together, and when memory is short all that CPUs keep ready is taken back first.
+ * page together. When memory is short, all that CPUs keep ready is taken back first, and no more is asked
+ * for than the caller did.
  */
 static bool serve_swept(struct request *req, bool *made)
 {
-	bool made_again = false;
+	size_t size = req->size, align = req->align;
+	bool made_again = false, served;
 
-	req->class = req->reserved || !pcpu_front_on ? 0 : pcpu_front_class(req->size, req->align);
+	req->class = req->reserved || !pcpu_front_on ? 0 : pcpu_front_class(size, align);
 	batch.class = req->class;
 	if (req->class != 0) {
 		req->size = pcpu_front_size(req->class);
@@ -258,10 +260,14 @@ static bool serve_swept(struct request *req, bool *made)
 	if (serve(req, made))
 		return true;
 	pcpu_front_drain();
-	if (pcpu_front_dead() == 0 || !serve(req, &made_again)) /* which sweeps */
+	if (pcpu_front_dead() == 0 && req->size == size && req->align == align)
 		return false;
+	req->class = 0;
+	req->size = size;
+	req->align = align;
+	served = serve(req, &made_again); /* which sweeps */
 	*made |= made_again;
-	return true;
+	return served;
 }
 
 static void __percpu *area_pointer(const struct request *req)
@@ -316,13 +322,14 @@ static bool serve_guarded(struct request *req, bool *made, void __percpu **ptr)
 
 static void __percpu *alloc_unseen(struct request *req, struct pcpu_result *result)
 {
-	const char *refused = request_refused(req->size, req->align);
+	size_t size = req->size, align = req->align; /* classes and guards add */
+	const char *refused = request_refused(size, align);
 	void __percpu *ptr = NULL;
 	bool served, made;
 
 	result->warned = false;
 	if (refused) {
-		pcpu_report_refusal(req->size, req->align, refused, result);
+		pcpu_report_refusal(size, align, refused, result);
 		return NULL;
 	}
 	port_mutex_lock();
@@ -342,7 +349,7 @@ static void __percpu *alloc_unseen(struct request *req, struct pcpu_result *resu
 		result->where.offset = pcpu_ptr_to_addr(ptr) - (uintptr_t)req->chunk->base;
 		return ptr;
 	}
-	pcpu_report_no_memory(req->size, req->align, req->reserved, result);
+	pcpu_report_no_memory(size, align, req->reserved, result);
 	return NULL;
 }
 

@@ -251,14 +251,50 @@ static void race_at_each_instruction(bool room)
 }
 
 /* Of no engine, so once is enough. */
-HOST_TEST(front_of_two_frees_one_wins_beside_a_cpu_with_room)
+HOST_TEST(front_of_two_frees_one_wins_wherever_a_cpu_with_room_comes_between)
 {
 	race_at_each_instruction(true);
 }
 
-HOST_TEST(front_of_two_frees_one_wins_beside_a_cpu_without_room)
+HOST_TEST(front_of_two_frees_one_wins_wherever_a_cpu_without_room_comes_between)
 {
 	race_at_each_instruction(false);
+}
+
+/* ---- Short of memory ---- */
+
+/* A hole too short for the class has room for what was asked for; if not, that is what is told. */
+FRONT_TEST(front_a_request_that_its_class_is_too_long_for_is_served)
+{
+	struct pcpu_result result;
+	void __percpu *hole;
+
+	host_boot(&two_cpus);
+	CHECK(pcpu_front_size(pcpu_front_class(616, 1)) > 616);
+	hole = must_alloc(616, 128); /* past the front, which aligns no more than 64 */
+	fill_chunks();
+	host_faults[HOOK_RANGE].fail_all = true;
+	CHECK(pcpu_try_alloc(616, 1, false, &result) == NULL);
+	CHECK_TEXT(result.text, "for size 616 align 1");
+	host_free(hole);
+	CHECK(host_alloc(616, 1) == hole);
+	host_free(hole);
+	check_invariants("a hole of the size asked for");
+}
+
+/* What was ready is taken back for the second try, which makes a chunk and then finds no page. */
+FRONT_TEST(front_O6_a_second_try_that_made_a_chunk_wakes_reclaim)
+{
+	host_boot(&two_cpus);
+	must_alloc(40000, 8);
+	host_free(must_alloc(8, 8));
+	host_fail(HOOK_RANGE, 1);
+	host_faults[HOOK_PAGE].fail_all = true;
+	CHECK(host_alloc(60000, 8) == NULL);
+	host_fail_none();
+	CHECK_EQ(look_chunks(), 2);
+	CHECK(host_reclaim_pending);
+	check_invariants("two tries");
 }
 
 int main(void)
@@ -271,8 +307,12 @@ int main(void)
 		cmocka_unit_test(front_an_interrupt_frees),
 		cmocka_unit_test(front_a_release_after_somebody_elses_free_changes_nothing),
 		cmocka_unit_test(front_a_release_that_lost_to_a_dead_area_marks_its_block_again),
-		cmocka_unit_test(front_of_two_frees_one_wins_beside_a_cpu_with_room),
-		cmocka_unit_test(front_of_two_frees_one_wins_beside_a_cpu_without_room),
+		cmocka_unit_test(
+			front_of_two_frees_one_wins_wherever_a_cpu_with_room_comes_between),
+		cmocka_unit_test(
+			front_of_two_frees_one_wins_wherever_a_cpu_without_room_comes_between),
+		cmocka_unit_test(front_a_request_that_its_class_is_too_long_for_is_served),
+		cmocka_unit_test(front_O6_a_second_try_that_made_a_chunk_wakes_reclaim),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
