@@ -129,11 +129,14 @@ static unsigned int fail_each_call(const void *arg)
 	host_check_failed(__FILE__, __LINE__, "%s: no end of failures", s->name);
 }
 
-/* An area map that grows is the only heap that a request needs which makes no chunk. */
+/* An area map that grows is the only heap that a request needs which makes no chunk. And where pages for
+ * all that a front would make ready cannot be had, it has a second try, for those of the request alone. */
 static unsigned int least_steps(const struct scenario *s, unsigned int hook)
 {
 	if (hook == HOOK_HEAP && s->steps[HOOK_RANGE] == 0 && !host_has(HOST_AREAMAP))
 		return 0;
+	if ((hook == HOOK_PAGE || hook == HOOK_MAP) && s->size == 8 && !host_has(HOST_NO_FRONT))
+		return min(s->steps[hook], 1u);
 	return s->steps[hook];
 }
 
