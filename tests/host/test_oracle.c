@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* links: @percpu @port_host tests/host/oracle.c */
+/* links: @percpu @port_host tests/host/oracle.c tests/host/stream.c */
 /* flags: -no-pie -pthread -Wl,-T,tests/host/percpu.ld */
 /*
  * Random streams of requests to percpu/ and to the plain model. After every one of them every map,
@@ -9,6 +9,7 @@
  */
 #include "tests/host/host_test.h"
 #include "tests/host/oracle.h"
+#include "tests/host/stream.h"
 
 #define MAX_LIVE	 4096
 #define DEFAULT_OPS	 200000
@@ -25,12 +26,6 @@ struct live {
 static struct oracle model;
 static struct live live[MAX_LIVE];
 static size_t nr_live;
-static uint64_t random_state;
-
-static size_t below(size_t n)
-{
-	return host_random(&random_state) % n;
-}
 
 /* ---- Comparison ---- */
 
@@ -138,63 +133,6 @@ static void allow_chunks(bool allowed)
 	model.no_new_chunks = !allowed;
 }
 
-/* What the stream asks for changes from epoch to epoch. */
-enum taste { MIXED, TINY, HOLES, COARSE, NR_TASTES };
-
-static enum taste taste;
-static size_t grow; /* in 16 operations so many are allocations */
-static bool plugs;  /* some of them as large as can be */
-
-static void next_epoch(void)
-{
-	taste = (enum taste)below(NR_TASTES);
-	plugs = below(2) == 0;
-	grow = below(2) == 0 ? 9 + below(6) : 2 + below(6);
-}
-
-static size_t mixed_size(void)
-{
-	switch (below(16)) {
-	case 0:
-		return PCPU_MIN_UNIT_SIZE;
-	case 1:
-		return 1 + below(PCPU_MIN_UNIT_SIZE);
-	case 2:
-		return 1 + below(16384);
-	case 3:
-	case 4:
-		return 1 + below(2048);
-	case 5:
-	case 6:
-		return (size_t)1 << below(13);
-	case 7:
-		return 8 * (1 + below(16));
-	default:
-		return 1 + below(96);
-	}
-}
-
-static size_t random_size(void)
-{
-	switch (taste) {
-	case TINY:
-		return 1 + below(16);
-	case HOLES: /* leave remainders just below and above what is worth an entry */
-		return (8u << below(4)) - 1 - below(6);
-	case COARSE:
-		return 1500 + below(below(8) == 0 ? 30000 : 6000);
-	default:
-		return mixed_size();
-	}
-}
-
-static size_t random_align(void)
-{
-	if (taste == TINY)
-		return (size_t)1 << below(4);
-	return (size_t)1 << (below(4) == 0 ? below(13) : below(5));
-}
-
 static void forget(size_t i)
 {
 	live[i] = live[--nr_live];
@@ -207,7 +145,7 @@ static void free_one(size_t i)
 	pattern_check(area->ptr, area->size, area->seed);
 	chunk_now = area->chunk;
 	CHECK(oracle_free(&model, area->chunk, area->offset));
-	host_become_cpu(cpumask_next(&cpu_possible_mask, (unsigned int)below(nr_cpu_ids)));
+	host_become_cpu(cpumask_next(&cpu_possible_mask, (unsigned int)stream_below(nr_cpu_ids)));
 	host_free(area->ptr);
 	CHECK_EQ(host_warnings, 0);
 	forget(i);
@@ -229,7 +167,7 @@ static void alloc_one(size_t size, size_t align, bool reserved)
 	struct live *area = &live[nr_live];
 	bool fits = oracle_alloc(&model, size, align, reserved, &area->chunk, &area->offset);
 
-	host_become_cpu(cpumask_next(&cpu_possible_mask, (unsigned int)below(nr_cpu_ids)));
+	host_become_cpu(cpumask_next(&cpu_possible_mask, (unsigned int)stream_below(nr_cpu_ids)));
 	area->ptr = reserved ? host_alloc_reserved(size, align) : host_alloc(size, align);
 	CHECK_EQ(area->ptr != NULL, fits);
 	CHECK_EQ(host_warnings, 0);
@@ -238,7 +176,7 @@ static void alloc_one(size_t size, size_t align, bool reserved)
 	CHECK_EQ((uintptr_t)area->ptr - (uintptr_t)__per_cpu_start + (uintptr_t)pcpu_base_addr,
 		 base_of(area->chunk) + area->offset);
 	area->size = size;
-	area->seed = host_random(&random_state);
+	area->seed = host_random(&stream_random);
 	chunk_now = area->chunk;
 	check_filled(area->ptr, size, 0, "a fresh area");
 	pattern_fill(area->ptr, size, area->seed);
@@ -248,32 +186,32 @@ static void alloc_one(size_t size, size_t align, bool reserved)
 /* As much as some chunk can give at once: chunks get full to the brim. */
 static size_t plug_size(void)
 {
-	size_t hint = model.nr_chunks ? model.chunks[below(model.nr_chunks)]->hint : 0;
+	size_t hint = model.nr_chunks ? model.chunks[stream_below(model.nr_chunks)]->hint : 0;
 
 	return hint == 0 ? 1 : min(hint, PCPU_MIN_UNIT_SIZE);
 }
 
 static void operate(bool with_reserved)
 {
-	size_t dice = below(16);
+	size_t dice = stream_below(16);
 
-	if (below(64) == 0) {
+	if (stream_below(64) == 0) {
 		host_run_reclaim();
 		if (model.reclaim_pending)
 			oracle_reclaim(&model);
-	} else if (nr_live > 0 && (dice >= grow || nr_live == MAX_LIVE)) {
-		free_one(below(nr_live));
-	} else if (plugs && below(8) == 0) {
+	} else if (nr_live > 0 && (dice >= stream_grow || nr_live == MAX_LIVE)) {
+		free_one(stream_below(nr_live));
+	} else if (stream_plugs && stream_below(8) == 0) {
 		alloc_one(plug_size(), 1, false);
 	} else {
-		alloc_one(random_size(), random_align(), with_reserved && below(4) == 0);
+		alloc_one(stream_size(), stream_align(), with_reserved && stream_below(4) == 0);
 	}
 }
 
 static void drain(void)
 {
 	while (nr_live > 0)
-		free_one(below(nr_live));
+		free_one(stream_below(nr_live));
 	compare_all();
 	host_run_reclaim();
 	if (model.reclaim_pending)
@@ -290,7 +228,7 @@ static void run_stream(const struct host_config *config)
 	size_t nr_ops = host_env("HOST_OPS", DEFAULT_OPS) / NR_STREAMS;
 	size_t contents = host_env("HOST_CONTENTS", DEFAULT_CONTENTS);
 
-	random_state =
+	stream_random =
 		host_env("HOST_SEED", 1) * 0x9e3779b97f4a7c15u + config->reserved + config->nr_cpus;
 	machine.nr_pages = 65536; /* no request fails for want of pages */
 	host_boot(&machine);
@@ -308,8 +246,8 @@ static void run_stream(const struct host_config *config)
 	compare_all();
 	for (size_t i = 0; i < nr_ops; i++) {
 		if (i % 256 == 0) {
-			next_epoch();
-			allow_chunks(below(4) != 0); /* U18 */
+			stream_epoch();
+			allow_chunks(stream_below(4) != 0); /* U18 */
 		}
 		operate(config->reserved > 0);
 		compare_all();
@@ -321,56 +259,44 @@ static void run_stream(const struct host_config *config)
 	oracle_done(&model);
 }
 
-static const unsigned int holes[] = {0, 2, 5}, holes_units[] = {2, 0, 1};
-
 HOST_TEST(stream_embed)
 {
-	run_stream(&(struct host_config){.nr_cpus = 2});
+	run_stream(&stream_machines[STREAM_EMBED]);
 }
 
 HOST_TEST(stream_embed_reserved)
 {
-	run_stream(&(struct host_config){.nr_cpus = 2, .reserved = 8192, .dyn_size = 20480});
+	run_stream(&stream_machines[STREAM_EMBED_RESERVED]);
 }
 
 HOST_TEST(stream_page)
 {
-	run_stream(&(struct host_config){.nr_cpus = 3, .style = HOST_PAGE});
+	run_stream(&stream_machines[STREAM_PAGE]);
 }
 
 HOST_TEST(stream_page_reserved)
 {
-	run_stream(&(struct host_config){
-		.nr_cpus = 2, .style = HOST_PAGE, .reserved = 12289, .ranges_fall = true});
+	run_stream(&stream_machines[STREAM_PAGE_RESERVED]);
 }
 
 HOST_TEST(stream_cpus_with_holes)
 {
-	run_stream(&(struct host_config){.cpus = holes,
-					 .units = holes_units,
-					 .nr_cpus = 3,
-					 .style = HOST_PAGE,
-					 .unit_size = 128 << 10,
-					 .dyn_size = 30001,
-					 .reserved = 5003,
-					 .extra_pages = 2});
+	run_stream(&stream_machines[STREAM_CPUS_WITH_HOLES]);
 }
 
 HOST_TEST(stream_one_cpu)
 {
-	run_stream(&(struct host_config){.nr_cpus = 1, .unit_size = 72 << 10});
+	run_stream(&stream_machines[STREAM_ONE_CPU]);
 }
 
 HOST_TEST(stream_only_reserved)
 {
-	run_stream(&(struct host_config){
-		.nr_cpus = 2, .reserved = 16384, .unit_size = 64 << 10, .dyn_size = -2});
+	run_stream(&stream_machines[STREAM_ONLY_RESERVED]);
 }
 
 HOST_TEST(stream_no_dynamic_area)
 {
-	run_stream(&(struct host_config){
-		.nr_cpus = 1, .style = HOST_PAGE, .unit_size = 64 << 10, .dyn_size = -2});
+	run_stream(&stream_machines[STREAM_NO_DYNAMIC_AREA]);
 }
 
 HOST_TEST(U18_stream_without_new_chunks)
