@@ -531,7 +531,7 @@ soak: ## longer: 10 million operations on 8 CPUs, 3 million against the model, a
 	@LIMIT=7200 BOOTS='soak_*' HOST_SEED=$$(date +%s) HOST_OPS=3000000 HOST_CONTENTS=1 \
 		HOST_DEPTH=7 HOST_MEMO_DEPTH=4 HOST_REST=99999 \
 		$(PYTHON) tools/testrun.py tests/boot/test_boot.py \
-		$(filter %_oracle %_fail %_fail_traces %_threads $(B)/host-fast/%,$(HOST_PROGRAMS))
+		$(filter %_oracle %_anywhere %_fail %_fail_traces %_threads $(B)/host-fast/%,$(HOST_PROGRAMS))
 
 .PHONY: mutants
 export HOST_CC := $(HOSTCC) $(HOSTCFLAGS)
