@@ -415,6 +415,12 @@ static void each_damage_is_found_and_named(void **state)
 	bitmap_clear(b->start, 16);
 	expect_error("granules in use that belong to no area");
 	bitmap_set(b->start, 16);
+	bitmap_set(b->start, granules - 1); /* in the last word */
+	expect_error("an area starts in free granules");
+	bitmap_clear(b->start, granules - 1);
+	bitmap_set(b->used, granules - 1);
+	expect_error("granules in use that belong to no area");
+	bitmap_clear(b->used, granules - 1);
 	space.span += GRANULE;
 	expect_error("the runs do not add up to the span");
 	space.span -= GRANULE;

@@ -60,6 +60,11 @@ static void change_the_ready_tag(void)
 	*top_area()->tag = TAG_LIVE | (uint8_t)class_16();
 }
 
+static void change_the_lowest_ready_tag(void)
+{
+	*pcpu_front_of(0)->bottom[class_16()]->tag = TAG_LIVE | (uint8_t)class_16();
+}
+
 static void lower_the_limit(void)
 {
 	struct pcpu_front *front = pcpu_front_of(0);
@@ -110,6 +115,7 @@ static const struct damage {
 	{forget_the_mark, "front: a dead area in a block without a mark"},
 	{change_the_class, "front: an area of another length than its class"},
 	{change_the_ready_tag, "front: a ready area with another tag"},
+	{change_the_lowest_ready_tag, "front: a ready area with another tag"},
 	{lower_the_limit, "front: a stack above its limit"},
 	{count_fewer_limits, "front: limits of a CPU that do not add up"},
 	{count_more_limits, "front: limits that are not counted"},
@@ -182,6 +188,37 @@ static void many_chunks(unsigned int nr_cpus, ssize_t unit_size, bool ranges_fal
 		front_refused(ptrs[i][1]);
 	CHECK_EQ(look_stats().live_areas, 0);
 	CHECK_EQ(look_stats().idle_areas, 0);
+}
+
+#define LAST 992 /* bytes at the end of a chunk: a class */
+
+static void kill_chunks(size_t nr)
+{
+	void __percpu *first[3], *last[3];
+
+	for (size_t i = 0; i < nr; i++) {
+		first[i] = must_alloc(PCPU_MIN_UNIT_SIZE - LAST, 4);
+		last[i] = must_alloc(LAST, 4);
+	}
+	for (size_t i = 0; i < nr; i++) {
+		host_free(first[i]);
+		front_free_on(1, last[i]);
+	}
+}
+
+/* What a sweep frees wholly is told, whatever the one before said. */
+FRONT_TEST(front_settle_tells_whether_chunks_are_free_that_nobody_needs)
+{
+	host_boot(&(struct host_config){.nr_cpus = 2, .unit_size = PCPU_MIN_UNIT_SIZE});
+	fill_chunks();
+	for (unsigned int i = 0; i < 3; i++) {
+		kill_chunks(1);
+		CHECK(!pcpu_settle());
+		kill_chunks(3);
+		CHECK(pcpu_settle());
+		pcpu_sync();
+	}
+	check_invariants("settled");
 }
 
 FRONT_TEST(front_finds_areas_of_many_chunks_of_one_cpu)
@@ -410,6 +447,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(front_the_checker_sees_every_number_that_is_wrong),
+		cmocka_unit_test(front_settle_tells_whether_chunks_are_free_that_nobody_needs),
 		cmocka_unit_test(front_finds_areas_of_many_chunks_of_one_cpu),
 		cmocka_unit_test(front_finds_areas_of_many_chunks_that_fall),
 		cmocka_unit_test(front_finds_areas_of_large_units),

@@ -251,12 +251,12 @@ static void race_at_each_instruction(bool room)
 }
 
 /* Of no engine, so once is enough. */
-HOST_TEST(front_of_two_frees_one_wins_wherever_a_cpu_with_room_comes_between)
+HOST_TEST(front_of_two_frees_one_wins_beside_a_cpu_with_room)
 {
 	race_at_each_instruction(true);
 }
 
-HOST_TEST(front_of_two_frees_one_wins_wherever_a_cpu_without_room_comes_between)
+HOST_TEST(front_of_two_frees_one_wins_beside_a_cpu_without_room)
 {
 	race_at_each_instruction(false);
 }
@@ -307,10 +307,8 @@ int main(void)
 		cmocka_unit_test(front_an_interrupt_frees),
 		cmocka_unit_test(front_a_release_after_somebody_elses_free_changes_nothing),
 		cmocka_unit_test(front_a_release_that_lost_to_a_dead_area_marks_its_block_again),
-		cmocka_unit_test(
-			front_of_two_frees_one_wins_wherever_a_cpu_with_room_comes_between),
-		cmocka_unit_test(
-			front_of_two_frees_one_wins_wherever_a_cpu_without_room_comes_between),
+		cmocka_unit_test(front_of_two_frees_one_wins_beside_a_cpu_with_room),
+		cmocka_unit_test(front_of_two_frees_one_wins_beside_a_cpu_without_room),
 		cmocka_unit_test(front_a_request_that_its_class_is_too_long_for_is_served),
 		cmocka_unit_test(front_O6_a_second_try_that_made_a_chunk_wakes_reclaim),
 	};

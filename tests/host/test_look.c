@@ -254,6 +254,7 @@ HOST_TEST(listings_fill_what_they_are_given)
 	CHECK_EQ(map[2], 77);
 	CHECK_EQ(pcpu_inspect_map(0, map, 4), 4);
 	CHECK_EQ(map[2], -8);
+	CHECK(map[3] > 77);
 	CHECK_EQ(pcpu_inspect_map(3, map, 4), -ENOENT);
 }
 
