@@ -245,6 +245,12 @@ static bool alloc_nothing(struct pcpu_space *space __unused, size_t size __unuse
 	return false;
 }
 
+static size_t alloc_none(struct pcpu_space *space __unused, size_t size __unused,
+			 size_t align __unused, size_t max_areas __unused, size_t *offsets __unused)
+{
+	return 0;
+}
+
 /* One chunk is made for a request, though that does not serve it either. */
 HOST_TEST(U6_a_request_makes_one_chunk_at_most)
 {
@@ -253,6 +259,7 @@ HOST_TEST(U6_a_request_makes_one_chunk_at_most)
 	host_boot(&two_cpus);
 	stingy = *pcpu_engine;
 	stingy.alloc = alloc_nothing;
+	stingy.alloc_many = alloc_none;
 	pcpu_engine = &stingy;
 	CHECK(host_alloc(8, 8) == NULL);
 	CHECK_EQ(look_chunks(), 2);
