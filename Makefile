@@ -262,6 +262,7 @@ HOST_TESTS_percpu := \
 	tests/host/test_oracle.c \
 	tests/host/test_anywhere.c \
 	tests/host/test_universe.c \
+	tests/host/test_bitmap_universe.c \
 	tests/host/test_interleave.c
 
 HOST_TESTS := $(HOST_TESTS_percpu) \
@@ -289,6 +290,7 @@ HOST_RACE_TESTS := \
 
 # And what is built once more for speed, without sanitizers: it tries more than the first build.
 HOST_FAST_TESTS := \
+	tests/host/test_bitmap_universe.c \
 	tests/host/test_universe.c
 
 SRCS_coverage := $(if $(filter 1,$(COVERAGE)),arch/x86_64/coverage.c)
