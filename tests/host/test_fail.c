@@ -5,6 +5,7 @@
  * Fail every step: each hook of the port that can fail is made to fail at its n-th call, for every
  * n until a request or a whole trace goes through untouched. After each failed request everything
  * is as it was before it: chunks, maps, pages, ledger and the bytes of all live areas.
+ * HOST_STRIDE=n: of a trace, each n-th call only.
  */
 #include "tests/host/host_test.h"
 
@@ -370,11 +371,13 @@ static unsigned int trace_with_failure(const void *arg)
 
 static void fail_whole_trace(const struct host_config *config)
 {
+	unsigned int stride = (unsigned int)host_env("HOST_STRIDE", 1);
+
 	for (unsigned int hook = 0; hook < NR_HOOKS; hook++) {
 		struct trace_run run = {*config, (enum host_hook)hook, 1};
 
 		while (host_in_fork(trace_with_failure, &run))
-			run.n++;
+			run.n += stride;
 		CHECK(run.n > 1 && run.n < MAX_STEPS);
 	}
 }
