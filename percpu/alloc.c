@@ -343,29 +343,28 @@ static void __percpu *alloc_unseen(struct request *req, struct pcpu_result *resu
 	port_mutex_unlock();
 	if (req->surplus || (made && !served))
 		port_reclaim_schedule();
-	if (served) {
-		result->error = NULL;
-		result->where = area_where(req->chunk, req->grant.offset, req->grant.length);
-		result->where.offset = pcpu_ptr_to_addr(ptr) - (uintptr_t)req->chunk->base;
+	result->error = NULL;
+	if (served)
 		return ptr;
-	}
 	pcpu_report_no_memory(size, align, req->reserved, result);
 	return NULL;
 }
 
 static void __percpu *alloc_for(struct request *req, struct pcpu_result *result)
 {
-	struct pcpu_event event = {
-		.size = req->size,
-		.align = req->align,
-		.reserved = req->reserved,
-		.caller = req->caller,
-	};
+	size_t size = req->size, align = req->align;
+	bool reserved = req->reserved;
 	void __percpu *ptr = alloc_unseen(req, result);
 
-	event.kind = ptr ? PCPU_ALLOCATED : PCPU_ALLOC_FAILED;
-	event.ptr = ptr;
-	pcpu_tell(&event);
+	if (READ_ONCE(pcpu_observer))
+		pcpu_tell(&(struct pcpu_event){
+			.kind = ptr ? PCPU_ALLOCATED : PCPU_ALLOC_FAILED,
+			.ptr = ptr,
+			.size = size,
+			.align = align,
+			.reserved = reserved,
+			.caller = req->caller,
+		});
 	return ptr;
 }
 
@@ -376,10 +375,16 @@ __noinline void __percpu *pcpu_try_alloc(size_t size, size_t align, bool reserve
 		.size = size, .align = align, .reserved = reserved, .caller = CALLER()};
 	void __percpu *ptr = reserved ? NULL : pcpu_front_alloc(size, align, CALLER());
 
-	if (!ptr)
-		return alloc_for(&req, result);
-	*result = (struct pcpu_result){.error = NULL};
-	pcpu_where(ptr, &result->where);
+	if (ptr) {
+		*result = (struct pcpu_result){.error = NULL};
+		pcpu_where(ptr, &result->where);
+		return ptr;
+	}
+	ptr = alloc_for(&req, result);
+	if (ptr) {
+		result->where = area_where(req.chunk, req.grant.offset, req.grant.length);
+		result->where.offset = pcpu_ptr_to_addr(ptr) - (uintptr_t)req.chunk->base;
+	}
 	return ptr;
 }
 
@@ -453,10 +458,12 @@ void __percpu *pcpu_alloc_slowly(size_t size, size_t align, bool reserved, uintp
 {
 	struct request req = {.size = size, .align = align, .reserved = reserved, .caller = caller};
 	struct pcpu_result result;
-	void __percpu *ptr = reserved ? NULL : pcpu_front_alloc(size, align, caller);
+	void __percpu *ptr = NULL;
 
+	if (!reserved && READ_ONCE(pcpu_observer)) /* a hit is none while somebody is watching */
+		ptr = pcpu_front_alloc(size, align, caller);
 	if (ptr)
-		return ptr; /* a hit, but somebody is watching */
+		return ptr;
 	ptr = alloc_for(&req, &result);
 	pcpu_report_warn(caller, reserved ? "alloc_reserved_percpu" : "alloc_percpu", &result);
 	return ptr;

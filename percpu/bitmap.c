@@ -101,6 +101,12 @@ static unsigned int order_within(size_t from, size_t end)
 /* A run is no news to an alignment at which there is a run as long, and then to no smaller one. */
 static void node_add_run(struct bitmap_node *node, size_t from, size_t end)
 {
+	if (from % LEAF == 0 && end - from >= node->longest[0]) { /* as long at each alignment */
+#pragma GCC unroll 11
+		for (unsigned int n = 0; n < NR_ALIGNS; n++)
+			node->longest[n] = (uint32_t)(end - from);
+		return;
+	}
 	for (unsigned int n = order_within(from, end) + 1; n-- > 0;) {
 		if (node->longest[n] >= end - from)
 			return;

@@ -91,6 +91,12 @@ static void count_carved(struct pcpu_chunk *chunk, unsigned int class, ssize_t a
 	pcpu_front_bytes += bytes;
 }
 
+/* Areas of a class that are carved at a time: half as many where they are not the smallest. */
+static size_t batch_of(unsigned int class)
+{
+	return pcpu_front_size(class) <= FRONT_GRANULE ? FRONT_BATCH : FRONT_BATCH / 2;
+}
+
 bool pcpu_front_carve(struct pcpu_chunk *chunk, struct front_batch *batch)
 {
 	const struct pcpu_front *front = pcpu_front_mine();
@@ -99,8 +105,8 @@ bool pcpu_front_carve(struct pcpu_chunk *chunk, struct front_batch *batch)
 
 	pcpu_assert_locked(__func__);
 	batch->nr = pcpu_engine->alloc_many(&chunk->space, pcpu_front_size(class),
-					    pcpu_front_align(class),
-					    min(want + 1, (size_t)FRONT_BATCH), batch->offsets);
+					    pcpu_front_align(class), min(want + 1, batch_of(class)),
+					    batch->offsets);
 	for (size_t i = 0; i < batch->nr; i++)
 		tag_set(&chunk->tags[batch->offsets[i] / FRONT_GRANULE], class);
 	count_carved(chunk, class, (ssize_t)batch->nr);

@@ -126,20 +126,28 @@ uintptr_t port_range_register_early(size_t size)
 	return range.start;
 }
 
+/* How many of n calls of the hook go well before the one that is to fail. */
+static size_t may_succeed(enum port_hook hook, size_t n)
+{
+	size_t i = 0;
+
+	if (likely(faults[hook].countdown == 0))
+		return n;
+	while (i < n && !must_fail(hook))
+		i++;
+	return i;
+}
+
 int port_map(uintptr_t addr, struct page *const *pages, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		int error = must_fail(PORT_MAP) ? -ENOMEM
-						: paging_map(addr + i * PAGE_SIZE,
-							     virt_to_phys(pages[i]), PROT_WRITE);
+	size_t mapped =
+		paging_map_pages(addr, (void *const *)pages, may_succeed(PORT_MAP, n), PROT_WRITE);
 
-		if (error == 0)
-			continue;
-		port_unmap(addr, i);
-		port_flush_unmap(addr, addr + (i + 1) * PAGE_SIZE);
-		return error;
-	}
-	return 0;
+	if (mapped == n)
+		return 0;
+	port_unmap(addr, mapped);
+	port_flush_unmap(addr, addr + (mapped + 1) * PAGE_SIZE);
+	return -ENOMEM;
 }
 
 void port_unmap(uintptr_t addr, size_t n)

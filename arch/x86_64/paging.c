@@ -189,6 +189,47 @@ int paging_map(uintptr_t va, phys_addr_t pa, unsigned int prot)
 	return error;
 }
 
+/* Fills entries of one table, which are empty, up to its end. Returns how many. */
+static size_t fill_table(uint64_t *entry, uintptr_t va, void *const *pages, size_t n, uint64_t bits)
+{
+	struct page *table = table_page(entry);
+	size_t count = min(n, PAGING_ENTRIES - paging_index(va, 1));
+
+	for (size_t i = 0; i < count; i++) {
+		if (entry[i] & PTE_PRESENT)
+			panic("paging_map: 0x%lx is mapped to 0x%lx already", va + i * PAGE_SIZE,
+			      entry[i] & PTE_ADDRESS);
+		WRITE_ONCE(entry[i], virt_to_phys(pages[i]) | bits);
+	}
+	if (table != NULL)
+		table->entries += count;
+	return count;
+}
+
+size_t paging_map_pages(uintptr_t va, void *const *pages, size_t n, unsigned int prot)
+{
+	uint64_t bits = paging_leaf_bits(prot);
+	size_t done = 0;
+	irqflags_t flags;
+
+	check_vmalloc_page(va, "paging_map");
+	flags = spin_lock_irqsave(&paging_lock);
+	while (done < n) {
+		uint64_t *entry = entry_find(va, 1);
+
+		if (entry == NULL && tables_make(va) != 0)
+			break;
+		if (entry != NULL) {
+			size_t count = fill_table(entry, va, pages + done, n - done, bits);
+
+			done += count;
+			va += count * PAGE_SIZE;
+		}
+	}
+	spin_unlock_irqrestore(&paging_lock, flags);
+	return done;
+}
+
 phys_addr_t paging_unmap(uintptr_t va)
 {
 	phys_addr_t pa = PHYS_NONE;

@@ -37,6 +37,9 @@ void paging_drop_identity(void);
  * take a spinlock with interrupts off.
  */
 int paging_map(uintptr_t va, phys_addr_t pa, unsigned int prot);
+/* As paging_map for n pages from va on, whose direct-map addresses are in pages; returns how many it mapped:
+ * fewer than n if a page table could not be had. */
+size_t paging_map_pages(uintptr_t va, void *const *pages, size_t n, unsigned int prot);
 /* Removes the mapping of one page; returns the physical page that was there or PHYS_NONE. Page
  * tables left empty stay until paging_flush. The caller flushes, then frees. */
 phys_addr_t paging_unmap(uintptr_t va);

@@ -116,10 +116,15 @@ void vm_area_register_early(struct vm_range *range, size_t align)
 	range->start = kernel.early_range_start;
 }
 
-int paging_map(uintptr_t va, phys_addr_t pa, unsigned int prot)
+size_t paging_map_pages(uintptr_t va, void *const *pages, size_t n, unsigned int prot)
 {
-	tell("map %lx %lx %s;", va, pa, prot == PROT_WRITE ? "rw" : "?");
-	return kernel.map_fails_at > 0 && --kernel.map_fails_at == 0 ? -ENOMEM : 0;
+	for (size_t i = 0; i < n; i++) {
+		tell("map %lx %lx %s;", va + i * PAGE_SIZE, virt_to_phys(pages[i]),
+		     prot == PROT_WRITE ? "rw" : "?");
+		if (kernel.map_fails_at > 0 && --kernel.map_fails_at == 0)
+			return i;
+	}
+	return n;
 }
 
 void vm_unmap_pages(uintptr_t va, size_t n)

@@ -169,7 +169,7 @@ FRONT_TEST(front_a_limit_doubles_with_each_miss_until_places_end)
 			CHECK_EQ(front_limit(0, size), min(want, kinds[i].places));
 			if (pcpu_engine->exact)
 				CHECK_EQ(front_ready(0, size),
-					 min(front_limit(0, size), FRONT_BATCH - 1ul));
+					 min(front_limit(0, size), FRONT_BATCH / 2 - 1ul));
 		}
 		pcpu_settle();
 		CHECK_EQ(front_limit(0, size), 0);
