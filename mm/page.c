@@ -67,7 +67,10 @@ void *page_address(const struct page *page)
 /* ---- Poison ---- */
 
 #if CONFIG_LOCK_CHECKS
-static void block_poison(struct page *head, unsigned int order)
+/* What these leave behind in registers would look, to a panic's hints, as if a freed page had been read. */
+#define LEAVES_NO_POISON __noinline __attribute__((zero_call_used_regs("used-gpr")))
+
+static LEAVES_NO_POISON void block_poison(struct page *head, unsigned int order)
 {
 	uint64_t *words = page_address(head);
 
@@ -80,7 +83,7 @@ static void block_poison(struct page *head, unsigned int order)
 }
 
 /* Each page of a block that is about to be handed out still holds what block_poison put there. */
-static void block_check_poison(struct page *head, unsigned int order)
+static LEAVES_NO_POISON void block_check_poison(struct page *head, unsigned int order)
 {
 	for (size_t i = 0; i < (size_t)1 << order; i++) {
 		const uint64_t *words = page_address(&head[i]);

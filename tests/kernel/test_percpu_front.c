@@ -180,14 +180,15 @@ static void free_many_in_call(void *ok)
 
 TEST(percpu_many_at_once_are_freed_but_not_had_in_interrupts, TEST_QUICK)
 {
-	unsigned long live = stats_now().live_areas;
+	unsigned long live = stats_now().live_areas, bad = stats_now().bad_allocs;
 	bool refused = false;
 
 	REQUIRE(alloc_percpu_many(40, 8, ARRAY_SIZE(many), many) == ARRAY_SIZE(many));
 	EXPECT_EQ(stats_now().live_areas, live + ARRAY_SIZE(many));
 	warn_expect_begin();
 	smp_call(test_other_cpu(), free_many_in_call, &refused);
-	EXPECT_EQ(warn_expect_end(), 1);
+	EXPECT(warn_expect_end() <= 1); /* none if too many were in this second */
+	EXPECT_EQ(stats_now().bad_allocs, bad + 1);
 	EXPECT(refused);
 	pcpu_quarantine_empty(CALLER());
 	EXPECT_EQ(stats_now().live_areas, live);
