@@ -40,19 +40,32 @@ static inline void bitmap_clear_atomic(unsigned long *map, size_t bit)
 			   __ATOMIC_SEQ_CST);
 }
 
-/* The first set bit at or after `from`, or nbits if there is none. */
+/* The first bit at or after `from` that is set in map ^ flip, or nbits if there is none. */
+static __always_inline size_t bitmap_next(const unsigned long *map, size_t nbits, size_t from,
+					  unsigned long flip)
+{
+	size_t n = from / BITS_PER_LONG, last = (nbits - 1) / BITS_PER_LONG;
+	unsigned long word;
+
+	if (from >= nbits)
+		return nbits;
+	word = (map[n] ^ flip) & ~0ul << from % BITS_PER_LONG;
+	while (word == 0 && n < last)
+		word = map[++n] ^ flip;
+	if (word == 0)
+		return nbits;
+	from = n * BITS_PER_LONG + (size_t)__builtin_ctzl(word);
+	return from < nbits ? from : nbits;
+}
+
 static inline size_t bitmap_next_set(const unsigned long *map, size_t nbits, size_t from)
 {
-	while (from < nbits) {
-		unsigned long word = map[from / BITS_PER_LONG] >> (from % BITS_PER_LONG);
+	return bitmap_next(map, nbits, from, 0);
+}
 
-		if (word != 0) {
-			from += (size_t)__builtin_ctzl(word);
-			return from < nbits ? from : nbits;
-		}
-		from = (from / BITS_PER_LONG + 1) * BITS_PER_LONG;
-	}
-	return nbits;
+static inline size_t bitmap_next_clear(const unsigned long *map, size_t nbits, size_t from)
+{
+	return bitmap_next(map, nbits, from, ~0ul);
 }
 
 /* How many of the first nbits bits are set. */

@@ -23,6 +23,8 @@
 #include "kernel/string.h"
 #include "mm/early.h"
 
+#define PAGES_A_HOLD 16 /* of a request for many, taken in one hold of the lock */
+
 static struct spinlock page_lock = SPINLOCK_INIT("pages", LOCK_CLASS_PAGES);
 
 static struct page *pages;   /* (C) by page number */
@@ -285,31 +287,114 @@ static struct page *take_near_locked(unsigned int node, unsigned int order)
 	return page;
 }
 
-struct page *page_alloc_node(unsigned int node, unsigned int order, enum page_owner owner)
+static struct page *take_owned_locked(unsigned int node, unsigned int order, enum page_owner owner)
 {
-	struct page *page = NULL;
-	irqflags_t flags;
+	struct page *page;
 
-	if (order > PAGE_MAX_ORDER || owner == PAGE_FREE || owner >= PAGE_NR_OWNERS)
-		panic("page_alloc: order %u (most: %d), owner %u", order, PAGE_MAX_ORDER, owner);
-	if (!page_ready)
+	if (fail_now_locked(owner))
 		return NULL;
-	flags = spin_lock_irqsave(&page_lock);
-	if (!fail_now_locked(owner))
-		page = take_near_locked(min(node, PAGE_MAX_NODES - 1u), order);
-	if (page != NULL) {
-		page->owner = (uint8_t)owner;
-		nr_owned[PAGE_FREE] -= (size_t)1 << order;
-		nr_owned[owner] += (size_t)1 << order;
-	}
-	spin_unlock_irqrestore(&page_lock, flags);
+	page = take_near_locked(node, order);
 	if (page == NULL)
 		return NULL;
+	page->owner = (uint8_t)owner;
+	nr_owned[PAGE_FREE] -= (size_t)1 << order;
+	nr_owned[owner] += (size_t)1 << order;
+	return page;
+}
+
+/* A block that has just been taken becomes as one is handed out. */
+static void hand_out(struct page *page, unsigned int order)
+{
 	page->entries = 0;
 	page->heap_map = 0;
 	page->heap_shift = 0;
-	block_check_poison(page, order);
+	if (order > 0 || page->poisoned)
+		block_check_poison(page, order);
+}
+
+static bool may_alloc(unsigned int order, enum page_owner owner)
+{
+	if (order > PAGE_MAX_ORDER || owner == PAGE_FREE || owner >= PAGE_NR_OWNERS)
+		panic("page_alloc: order %u (most: %d), owner %u", order, PAGE_MAX_ORDER, owner);
+	return page_ready;
+}
+
+struct page *page_alloc_node(unsigned int node, unsigned int order, enum page_owner owner)
+{
+	struct page *page;
+	irqflags_t flags;
+
+	if (!may_alloc(order, owner))
+		return NULL;
+	flags = spin_lock_irqsave(&page_lock);
+	page = take_owned_locked(min(node, PAGE_MAX_NODES - 1u), order, owner);
+	spin_unlock_irqrestore(&page_lock, flags);
+	if (page != NULL)
+		hand_out(page, order);
 	return page;
+}
+
+/* Of n calls that each take a page, how many go well before one that is to fail. */
+static size_t may_take_locked(enum page_owner owner, size_t n)
+{
+	size_t nr = fail_in[owner] == 0 ? n : min(n, fail_in[owner] - 1);
+
+	if (fail_in[owner] != 0)
+		fail_in[owner] -= nr < n ? nr + 1 : nr;
+	return nr;
+}
+
+/* Up to n single pages, n > 0, cut from one block of the node if it has any. Returns how many. */
+static size_t take_run_locked(unsigned int node, struct page **pages, size_t n)
+{
+	unsigned int order = 63 - (unsigned int)__builtin_clzl(n);
+	struct page *head = NULL;
+
+	for (; order > 0 && head == NULL; order -= head == NULL)
+		head = block_take_locked(node, order);
+	if (head == NULL)
+		head = take_near_locked(node, 0);
+	for (size_t i = 0; head != NULL && i < 1ul << order; i++) {
+		head[i].order = 0;
+		pages[i] = &head[i];
+	}
+	return head == NULL ? 0 : 1ul << order;
+}
+
+/* A few pages with interrupts off. Returns how many there were. */
+static size_t take_some(unsigned int node, enum page_owner owner, struct page **pages, size_t n)
+{
+	irqflags_t flags = spin_lock_irqsave(&page_lock);
+	size_t nr = 0, run = 1;
+
+	n = may_take_locked(owner, n);
+	while (nr < n && run > 0) {
+		run = take_run_locked(node, pages + nr, n - nr);
+		nr += run;
+	}
+	for (size_t i = 0; i < nr; i++)
+		pages[i]->owner = (uint8_t)owner;
+	nr_owned[PAGE_FREE] -= nr;
+	nr_owned[owner] += nr;
+	spin_unlock_irqrestore(&page_lock, flags);
+	return nr;
+}
+
+size_t page_alloc_many(unsigned int node, enum page_owner owner, struct page **pages, size_t n)
+{
+	size_t nr = 0, wanted, got;
+
+	if (!may_alloc(0, owner))
+		return 0;
+	node = min(node, PAGE_MAX_NODES - 1u);
+	do {
+		wanted = min(n - nr, (size_t)PAGES_A_HOLD);
+		got = take_some(node, owner, pages + nr, wanted);
+		nr += got;
+	} while (got == wanted && nr < n);
+	for (size_t i = 0; i < nr; i++)
+		hand_out(pages[i], 0);
+	return nr;
 }
 
 struct page *page_alloc(unsigned int order, enum page_owner owner)

@@ -32,11 +32,10 @@ static uintptr_t page_address_in(struct pcpu_chunk *chunk, unsigned int unit, si
 /* The next run [*from, *run_end) of pages below end without memory; false if there is none. */
 static bool next_missing(struct pcpu_chunk *chunk, size_t *from, size_t end, size_t *run_end)
 {
-	while (*from < end && pcpu_page_populated(chunk, *from))
-		(*from)++;
-	*run_end = *from;
-	while (*run_end < end && !pcpu_page_populated(chunk, *run_end))
-		(*run_end)++;
+	const unsigned long *populated = chunk->memory->populated;
+
+	*from = bitmap_next_clear(populated, end, *from);
+	*run_end = bitmap_next_set(populated, end, *from);
 	return *from < *run_end;
 }
 
@@ -58,13 +57,13 @@ static void free_unmarked(struct pcpu_chunk *chunk, size_t first, size_t end)
 static int alloc_missing(struct pcpu_chunk *chunk, size_t first, size_t end)
 {
 	for (unsigned int unit = 0; unit < pcpu_nr_units; unit++) {
-		for (size_t n = first; n < end; n++) {
-			struct page **slot = page_slot(chunk, unit, n);
+		size_t from = first, run_end;
 
-			if (pcpu_page_populated(chunk, n))
-				continue;
-			*slot = port_page_alloc(pcpu_cpu_of[unit]);
-			if (!*slot)
+		for (; next_missing(chunk, &from, end, &run_end); from = run_end) {
+			size_t n = run_end - from;
+
+			if (port_pages_alloc(pcpu_cpu_of[unit], page_slot(chunk, unit, from), n) <
+			    n)
 				return -ENOMEM;
 		}
 	}

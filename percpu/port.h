@@ -43,18 +43,19 @@
 struct page;
 
 /*
- * A page for CPU cpu's unit, from its memory node if possible; contents undefined. It is the
- * caller's alone until port_page_free. NULL when out of memory. Context: mutex.
+ * n pages for CPU cpu's unit, from its memory node if possible, into pages[0] to pages[n - 1];
+ * contents undefined. They are the caller's alone until port_page_free. Returns how many there
+ * were: fewer than n when out of memory, and then the rest of the array is as it was. Context: mutex.
  */
-struct page *port_page_alloc(unsigned int cpu);
+size_t port_pages_alloc(unsigned int cpu, struct page **pages, size_t n);
 /*
- * Gives a page of port_page_alloc back. It is mapped nowhere: never was, or port_unmap took it away
+ * Gives a page of port_pages_alloc back. It is mapped nowhere: never was, or port_unmap took it away
  * and port_flush_unmap has returned since. Context: mutex.
  */
 void port_page_free(struct page *page);
 /* Physical address of a page that is mapped, by port_map or by get_page's owner. Context: any. */
 phys_addr_t port_page_to_phys(const struct page *page);
-/* Pages given by port_page_alloc and not got back by port_page_free. For checks. Context: any. */
+/* Pages given by port_pages_alloc and not got back by port_page_free. For checks. Context: any. */
 size_t port_pages_owned(void);
 
 /* ---- Addresses and mapping ---- */

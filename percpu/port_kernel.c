@@ -70,16 +70,6 @@ void port_kernel_heap_ready(void)
 	heap_is_up = true;
 }
 
-struct page *port_page_alloc(unsigned int cpu)
-{
-	struct page *page;
-
-	if (must_fail(PORT_PAGE))
-		return NULL;
-	page = page_alloc_node(smp_node_of(cpu), 0, PAGE_PERCPU);
-	return page ? page_address(page) : NULL;
-}
-
 void port_page_free(struct page *page)
 {
 	page_free(phys_to_page(virt_to_phys(page)));
@@ -136,6 +126,16 @@ static size_t may_succeed(enum port_hook hook, size_t n)
 	while (i < n && !must_fail(hook))
 		i++;
 	return i;
+}
+
+size_t port_pages_alloc(unsigned int cpu, struct page **pages, size_t n)
+{
+	size_t wanted = may_succeed(PORT_PAGE, n);
+	size_t nr = page_alloc_many(smp_node_of(cpu), PAGE_PERCPU, pages, wanted);
+
+	for (size_t i = 0; i < nr; i++)
+		pages[i] = page_address(pages[i]);
+	return nr;
 }
 
 int port_map(uintptr_t addr, struct page *const *pages, size_t n)

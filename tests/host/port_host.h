@@ -78,7 +78,7 @@ struct host_fault {
 	bool hit;	       /* a call has failed */
 };
 extern struct host_fault host_faults[NR_HOOKS];
-/* port_page_alloc fails for this CPU; NR_CPUS: for none. */
+/* port_pages_alloc fails for this CPU; NR_CPUS: for none. */
 extern unsigned int host_fail_page_cpu;
 /* Called at the start of each of these hooks; not from within itself. NULL: none. */
 extern void (*host_in_hook)(enum host_hook hook);
@@ -105,7 +105,7 @@ void host_assert_clean(const char *after, bool irqs_on);
 
 /* ---- Memory ---- */
 struct host_ledger {
-	size_t pages;  /* taken with port_page_alloc and not given back */
+	size_t pages;  /* taken with port_pages_alloc and not given back */
 	size_t mapped; /* pages mapped in the range area */
 	size_t stale;  /* unmapped, not flushed */
 	size_t ranges; /* address ranges out */

@@ -8,7 +8,7 @@ struct page {
 	unsigned int nr_mapped; /* mappings in the range area that the page tables have */
 	unsigned int nr_stale;	/* … and that only TLBs still have */
 	bool allocated;
-	bool counted;		/* by port_page_alloc */
+	bool counted;		/* by port_pages_alloc */
 	unsigned int next_free; /* index of the next free page */
 };
 

@@ -113,19 +113,35 @@ static struct page *page_take(bool counted)
 	return page;
 }
 
-struct page *port_page_alloc(unsigned int cpu)
+static struct page *one_page(unsigned int cpu)
 {
 	struct page *page;
 
-	host_assert_mutex("port_page_alloc");
-	if (!cpu_possible(cpu))
-		host_die("port_page_alloc for CPU %u, which is not possible", cpu);
 	if (host_hook_fails(HOOK_PAGE) || cpu == host_fail_page_cpu)
 		return NULL;
 	page = page_take(true);
 	if (page != NULL)
 		memset(host_page_address(page), POISON_FRESH, PAGE_SIZE);
 	return page;
+}
+
+size_t port_pages_alloc(unsigned int cpu, struct page **pages, size_t n)
+{
+	host_assert_mutex("port_pages_alloc");
+	if (!cpu_possible(cpu))
+		host_die("port_pages_alloc for CPU %u, which is not possible", cpu);
+	if (n == 0)
+		host_die("port_pages_alloc of no pages");
+	for (size_t i = 0; i < n; i++) {
+		struct page *page = one_page(cpu);
+
+		if (page == NULL)
+			return i;
+		if (pages[i] != NULL)
+			host_die("port_pages_alloc would overwrite page %u", page_index(pages[i]));
+		pages[i] = page;
+	}
+	return n;
 }
 
 /* Used before anything was freed: the free pages are still in order. */

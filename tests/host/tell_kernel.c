@@ -68,10 +68,14 @@ unsigned int smp_node_of(unsigned int cpu)
 	return cpu + 100;
 }
 
-struct page *page_alloc_node(unsigned int node, unsigned int order, enum page_owner owner)
+size_t page_alloc_many(unsigned int node, enum page_owner owner, struct page **pages, size_t n)
 {
-	tell("page_alloc %u %u %s;", node, order, owner == PAGE_PERCPU ? "percpu" : "?");
-	return kernel.out_of_memory ? NULL : &descriptors[3];
+	size_t nr = kernel.out_of_memory ? 0 : n;
+
+	tell("pages %u %s %zu;", node, owner == PAGE_PERCPU ? "percpu" : "?", n);
+	for (size_t i = 0; i < nr; i++)
+		pages[i] = &descriptors[3 + i];
+	return nr;
 }
 
 void *page_address(const struct page *page)

@@ -109,10 +109,10 @@ static void exchanged_pages(struct pcpu_chunk *chunk)
 static void mapping_without_a_page(struct pcpu_chunk *chunk)
 {
 	uintptr_t addr = (uintptr_t)chunk->base + 2 * pcpu_unit_size - PAGE_SIZE;
-	struct page *page;
+	struct page *page = NULL;
 
 	port_mutex_lock();
-	page = port_page_alloc(1);
+	CHECK_EQ(port_pages_alloc(1, &page, 1), 1);
 	CHECK_EQ(port_map(addr, &page, 1), 0);
 	port_flush_map(addr, addr + PAGE_SIZE);
 	port_mutex_unlock();
@@ -157,8 +157,10 @@ TOTAL(pages_owned)
 
 static void lost_page(struct pcpu_chunk *chunk __unused)
 {
+	struct page *page = NULL;
+
 	port_mutex_lock();
-	port_page_alloc(0);
+	CHECK_EQ(port_pages_alloc(0, &page, 1), 1);
 	port_mutex_unlock();
 }
 

@@ -194,6 +194,35 @@ static void nodes_are_preferred_not_required(void **state __unused)
 	check_back_to_start();
 }
 
+/* More than one hold of the lock takes, and more than there are. */
+static void many_at_once(void **state __unused)
+{
+	static struct page *many[NR_SLOTS];
+	size_t nr;
+
+	assert_true(start_free < NR_SLOTS);
+	assert_int_equal(page_alloc_many(1, PAGE_TEST, many, 50), 50);
+	assert_int_equal(page_count(PAGE_TEST), 50);
+	assert_null(many[50]);
+	for (size_t i = 0; i < 50; i++) {
+		assert_true(many[i]->node_id == 1 && many[i]->order == 0 && many[i]->entries == 0);
+		page_free(many[i]);
+	}
+	nr = page_alloc_many(0, PAGE_TEST, many, NR_SLOTS);
+	assert_int_equal(nr, start_free);
+	assert_null(many[nr]);
+	assert_int_equal(page_alloc_many(0, PAGE_TEST, &many[nr], 1), 0);
+	while (nr > 0)
+		page_free(many[--nr]);
+	page_fail_nth(PAGE_HEAP, 20);
+	assert_int_equal(page_alloc_many(0, PAGE_HEAP, many, 40), 19);
+	assert_false(page_fail_pending());
+	for (nr = 0; nr < 19; nr++)
+		page_free(many[nr]);
+	EXPECT_PANIC(page_alloc_many(0, PAGE_FREE, many, 1), "owner 0");
+	check_back_to_start();
+}
+
 static void nth_allocation_of_the_owner_fails(void **state __unused)
 {
 	struct page *first, *second;
@@ -251,6 +280,7 @@ int main(void)
 		cmocka_unit_test(random_stream_matches_model),
 		cmocka_unit_test(all_pages_then_none),
 		cmocka_unit_test(nodes_are_preferred_not_required),
+		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(nth_allocation_of_the_owner_fails),
 		cmocka_unit_test(bad_frees_panic),
 #if CONFIG_LOCK_CHECKS

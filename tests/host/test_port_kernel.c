@@ -47,17 +47,20 @@ static struct page *page_at(phys_addr_t pa)
 
 static void a_page_is_its_direct_map_address(void **state)
 {
-	struct page *page = port_page_alloc(5);
+	struct page *got[] = {NULL, NULL, NULL};
 
 	(void)state;
-	assert_ptr_equal(page, page_at(0x3000));
-	expect_story("page_alloc 105 0 percpu;");
-	assert_int_equal(port_page_to_phys(page), 0x3000);
-	port_page_free(page);
+	assert_int_equal(port_pages_alloc(5, got, 2), 2);
+	assert_ptr_equal(got[0], page_at(0x3000));
+	assert_ptr_equal(got[1], page_at(0x4000));
+	assert_null(got[2]);
+	expect_story("pages 105 percpu 2;");
+	assert_int_equal(port_page_to_phys(got[0]), 0x3000);
+	port_page_free(got[0]);
 	expect_story("page_free 3;");
 	kernel.out_of_memory = true;
-	assert_null(port_page_alloc(0));
-	expect_story("page_alloc 100 0 percpu;");
+	assert_int_equal(port_pages_alloc(0, got, 1), 0);
+	expect_story("pages 100 percpu 1;");
 	assert_int_equal(port_pages_owned(), 77);
 	assert_int_equal(port_lookup(VMALLOC_START), 0x3000);
 	assert_int_equal(port_lookup(VMALLOC_START + 1), ~(phys_addr_t)0);
@@ -156,7 +159,7 @@ static bool call_works(enum port_hook hook)
 {
 	switch (hook) {
 	case PORT_PAGE:
-		return port_page_alloc(0) != NULL;
+		return port_pages_alloc(0, three, 1) == 1;
 	case PORT_RANGE:
 		return port_range_alloc(PAGE_SIZE) != 0;
 	case PORT_MAP:
@@ -188,6 +191,20 @@ static void the_nth_call_fails_once(void **state)
 		assert_true(call_works(hook));
 		forget_story();
 	}
+}
+
+static void pages_are_counted_one_by_one(void **state)
+{
+	struct page *got[5] = {NULL};
+
+	(void)state;
+	port_fail_nth(PORT_PAGE, 4);
+	assert_int_equal(port_pages_alloc(1, got, 2), 2);
+	assert_int_equal(port_pages_alloc(1, got + 2, 3), 1);
+	assert_false(port_fail_pending(PORT_PAGE));
+	assert_non_null(got[2]);
+	assert_null(got[3]);
+	expect_story("pages 101 percpu 2;pages 101 percpu 1;");
 }
 
 /* ---- Locks, deferred work ---- */
@@ -349,6 +366,7 @@ int main(void)
 		cmocka_unit_test_setup(a_mapping_that_fails_is_taken_back, start),
 		cmocka_unit_test_setup(books_are_charged, start),
 		cmocka_unit_test_setup(the_nth_call_fails_once, start),
+		cmocka_unit_test_setup(pages_are_counted_one_by_one, start),
 		cmocka_unit_test_setup(locks_are_taken_and_released, start),
 		cmocka_unit_test_setup(locks_are_counted, start),
 		cmocka_unit_test_setup(reclaim_is_work, start),

@@ -26,7 +26,7 @@ struct step {
 };
 
 static const struct step steps[] = {
-	{"port_page_alloc", LAYER_PORT, PORT_PAGE},
+	{"port_pages_alloc", LAYER_PORT, PORT_PAGE},
 	{"port_range_alloc", LAYER_PORT, PORT_RANGE},
 	{"port_zalloc", LAYER_PORT, PORT_HEAP},
 	{"port_map", LAYER_PORT, PORT_MAP},

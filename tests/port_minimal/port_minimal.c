@@ -3,7 +3,7 @@
  * The minimal port. All memory, heap and books included, comes from one array of pages.
  *
  * Without an MMU an address is its memory: a chunk has all its memory as soon as it has addresses.
- * So port_range_alloc takes the pages out of the pool, port_page_alloc only hands out promises, and
+ * So port_range_alloc takes the pages out of the pool, port_pages_alloc only hands out promises, and
  * port_map redeems them: from then on the promise stands for the page at that address.
  */
 #include "tests/port_minimal/port_minimal.h"
@@ -59,15 +59,18 @@ struct page {
 static struct page pages[POOL_PAGES];
 static size_t pages_owned;
 
-struct page *port_page_alloc(unsigned int cpu __unused)
+size_t port_pages_alloc(unsigned int cpu __unused, struct page **promises, size_t n)
 {
-	size_t i = 0;
+	struct page *page = pages; /* there is one for each page of the pool */
 
-	while (pages[i].given) /* there is one for each page of the pool */
-		i++;
-	pages[i].given = true;
-	pages_owned++;
-	return &pages[i];
+	for (size_t i = 0; i < n; i++) {
+		while (page->given)
+			page++;
+		page->given = true;
+		promises[i] = page;
+	}
+	pages_owned += n;
+	return n;
 }
 
 void port_page_free(struct page *page)
