@@ -126,46 +126,33 @@ size_t pcpu_tree_count(void)
 	return count;
 }
 
+static size_t pages_bytes(void)
+{
+	return sizeof(struct pcpu_pages) + pcpu_nr_units * pcpu_unit_pages * sizeof(struct page *) +
+	       BITS_TO_LONGS(pcpu_unit_pages) * sizeof(long);
+}
+
 static void chunk_free_books(struct pcpu_chunk *chunk)
 {
-	struct pcpu_pages *memory = chunk->memory;
 	size_t bytes;
 	void *map = pcpu_engine->destroy(&chunk->space, &bytes);
 
 	pcpu_mem_free(map, bytes);
 	pcpu_mem_free(chunk->front_books, pcpu_front_book_bytes());
-	if (memory) {
-		pcpu_mem_free(memory->pages,
-			      pcpu_nr_units * pcpu_unit_pages * sizeof(*memory->pages));
-		pcpu_mem_free(memory->populated,
-			      BITS_TO_LONGS(pcpu_unit_pages) * sizeof(*memory->populated));
-		pcpu_mem_free(memory, sizeof(*memory));
-	}
+	pcpu_mem_free(chunk->memory, pages_bytes());
 	pcpu_mem_free(chunk, sizeof(*chunk));
 }
 
-/* A page record with no pages; NULL when out of memory. */
+/* A page record with no pages, in one piece with its arrays; NULL when out of memory. */
 static struct pcpu_pages *pages_create(void)
 {
-	size_t nr = (size_t)pcpu_nr_units * pcpu_unit_pages;
-	struct pcpu_pages *memory = pcpu_mem_alloc(sizeof(*memory));
+	struct pcpu_pages *memory = pcpu_mem_alloc(pages_bytes());
 
 	if (!memory)
 		return NULL;
-	memory->pages = pcpu_mem_alloc(nr * sizeof(*memory->pages));
-	if (!memory->pages)
-		goto free_record;
-	memory->populated =
-		pcpu_mem_alloc(BITS_TO_LONGS(pcpu_unit_pages) * sizeof(*memory->populated));
-	if (!memory->populated)
-		goto free_pages;
+	memory->pages = (struct page **)(memory + 1);
+	memory->populated = (unsigned long *)(memory->pages + pcpu_nr_units * pcpu_unit_pages);
 	return memory;
-
-free_pages:
-	pcpu_mem_free(memory->pages, nr * sizeof(*memory->pages));
-free_record:
-	pcpu_mem_free(memory, sizeof(*memory));
-	return NULL;
 }
 
 struct pcpu_chunk *pcpu_chunk_create(void)

@@ -217,7 +217,7 @@ TEST(percpu_O1_O19_steps_of_a_request_that_makes_a_chunk, TEST_SLOW)
 	fail_every_step(t, &(struct scenario){.prepare = nothing,
 					      .size = 8,
 					      .align = 8,
-					      .least = {1, 1, 5, 1, 1, 1, 0, 6, 1}});
+					      .least = {1, 1, 3, 1, 1, 1, 0, 4, 1}});
 }
 
 TEST(percpu_O19_steps_of_a_request_of_many_pages, TEST_SLOW)
@@ -225,7 +225,7 @@ TEST(percpu_O19_steps_of_a_request_of_many_pages, TEST_SLOW)
 	fail_every_step(t, &(struct scenario){.prepare = nothing,
 					      .size = 5 * PAGE_SIZE,
 					      .align = PAGE_SIZE,
-					      .least = {5, 1, 5, 5, 5, 1, 0, 6, 1}});
+					      .least = {5, 1, 3, 5, 5, 1, 0, 4, 1}});
 }
 
 /* In a new chunk, pages 0, 1 and 2 have memory and hold live areas, and there is room on 1 and 2. */
