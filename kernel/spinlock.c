@@ -33,12 +33,12 @@ static unsigned int breaker; /* id + 1 of the CPU that waits for no lock any mor
 
 void spin_break(void)
 {
-	WRITE_ONCE(breaker, smp_processor_id() + 1);
+	WRITE_ONCE(breaker, this_cpu_read(cpu_number) + 1);
 }
 
 bool spin_broken(void)
 {
-	return unlikely(READ_ONCE(breaker) == smp_processor_id() + 1);
+	return unlikely(READ_ONCE(breaker) == this_cpu_read(cpu_number) + 1);
 }
 
 const char *spin_refuse_take(const struct spinlock *lock, const struct spinlock **other)
@@ -46,7 +46,7 @@ const char *spin_refuse_take(const struct spinlock *lock, const struct spinlock 
 	const struct held_locks *held = this_cpu_ptr(&held_locks);
 
 	*other = NULL;
-	if (READ_ONCE(lock->holder) == smp_processor_id() + 1)
+	if (READ_ONCE(lock->holder) == this_cpu_read(cpu_number) + 1)
 		return "this CPU holds it already";
 	if (held->nr == MAX_HELD)
 		return "this CPU holds too many locks";
@@ -65,7 +65,7 @@ const char *spin_refuse_release(const struct spinlock *lock)
 
 	if (holder == 0)
 		return "nobody holds it";
-	return holder == smp_processor_id() + 1 ? NULL : "another CPU holds it";
+	return holder == this_cpu_read(cpu_number) + 1 ? NULL : "another CPU holds it";
 }
 
 #if CONFIG_LOCK_CHECKS
@@ -101,7 +101,7 @@ static __always_inline void note_taken(struct spinlock *lock)
 {
 	struct held_locks *held = this_cpu_ptr(&held_locks);
 
-	WRITE_ONCE(lock->holder, smp_processor_id() + 1);
+	WRITE_ONCE(lock->holder, this_cpu_read(cpu_number) + 1);
 	WRITE_ONCE(lock->nr_taken, lock->nr_taken + 1);
 	if (held->nr < MAX_HELD)
 		held->locks[held->nr] = lock;
@@ -194,7 +194,7 @@ void spin_unlock_irqrestore(struct spinlock *lock, irqflags_t flags)
 bool spin_is_held(const struct spinlock *lock)
 {
 	irqflags_t flags = irq_save();
-	bool held = READ_ONCE(lock->holder) == smp_processor_id() + 1;
+	bool held = READ_ONCE(lock->holder) == this_cpu_read(cpu_number) + 1;
 
 	irq_restore(flags);
 	return held;
