@@ -69,8 +69,12 @@ static void used_change(struct bitmap_books *b, size_t from, size_t end, bool se
 	unsigned long *last = &b->used[(end - 1) / BITS_PER_LONG];
 	unsigned long mask = ~0ul << from % BITS_PER_LONG;
 
-	for (; word < last; word++, mask = ~0ul)
+	if (word < last) {
 		*word = set ? *word | mask : *word & ~mask;
+		while (++word < last)
+			*word = set ? ~0ul : 0;
+		mask = ~0ul;
+	}
 	mask &= ~0ul >> (BITS_PER_LONG - 1 - (end - 1) % BITS_PER_LONG);
 	*word = set ? *word | mask : *word & ~mask;
 }
@@ -206,6 +210,23 @@ static size_t refresh(struct pcpu_space *space)
 	return computed;
 }
 
+/* The tree of a space that is free all over and fills its leaves: the same as refresh would compute. */
+static void tree_fill(struct bitmap_books *b)
+{
+	uint32_t length = (uint32_t)b->granules;
+
+	for (size_t n = 1; n < 2 * b->leaves; n++) {
+		struct bitmap_node *node = &b->nodes[n];
+
+		if (n > 1 && is_power_of_2(n))
+			length /= 2;
+		node->length = node->prefix = node->suffix = length;
+#pragma GCC unroll 11
+		for (unsigned int order = 0; order < NR_ALIGNS; order++)
+			node->longest[order] = length;
+	}
+}
+
 /* Where the lowest run that fits begins, aligned; b->granules if there is none. Nothing is dirty. */
 static size_t tree_search(const struct bitmap_books *b, size_t count, unsigned int order)
 {
@@ -297,9 +318,13 @@ static void bitmap_init(struct pcpu_space *space, size_t used, size_t free, void
 	}
 	space->free_size = first < b->granules ? bytes_of(space, first, b->granules) : 0;
 	memset(b->low, 0xff, sizeof(b->low));
-	for (size_t leaf = 0; leaf < b->leaves; leaf++)
-		bitmap_set(b->dirty, b->leaves + leaf);
-	refresh(space);
+	if (first == 0 && b->granules == b->leaves * LEAF) {
+		tree_fill(b);
+	} else {
+		for (size_t leaf = 0; leaf < b->leaves; leaf++)
+			bitmap_set(b->dirty, b->leaves + leaf);
+		refresh(space);
+	}
 	hint_set(space);
 }
 
@@ -473,16 +498,17 @@ static size_t carve_row(struct pcpu_space *space, size_t from, size_t end, size_
 			size_t max_areas, size_t *offsets)
 {
 	struct bitmap_books *b = space->books;
-	size_t n = 0;
+	unsigned long *start = b->start;
+	size_t n = 0, next = from;
 
 	if (end == b->granules && space->span % GRANULE != 0)
 		end -= from < end; /* the areas are to be alike, and the last granule is larger */
-	for (; n < max_areas && from + (n + 1) * count <= end; n++) {
-		offsets[n] = (from + n * count) * GRANULE;
-		bitmap_set(b->start, from + n * count);
+	for (; n < max_areas && next + count <= end; n++, next += count) {
+		offsets[n] = next * GRANULE;
+		bitmap_set(start, next);
 	}
 	if (n > 0)
-		carve(space, from, from + n * count);
+		carve(space, from, next);
 	return n;
 }
 

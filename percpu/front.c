@@ -193,6 +193,7 @@ void pcpu_front_shutter(bool closed)
 }
 
 #define ZERO_BLOCK 128
+#define LONG_BLOCK 256
 
 /* The n bytes from p on become 0, in stores that may overlap. n: a multiple of 4, above half of kind,
  * no more than kind, which is 16, 32, 64 or ZERO_BLOCK. */
@@ -218,13 +219,22 @@ static __always_inline void zero_short(char *p, size_t n, size_t kind)
 	}
 }
 
-static __always_inline void zero_long(char *p, size_t n)
+/* block: ZERO_BLOCK or LONG_BLOCK. */
+static __always_inline void zero_block(char *p, size_t block)
 {
-	char *last = p + n - ZERO_BLOCK;
+#pragma GCC unroll 16
+	for (size_t i = 0; i < block; i += 16)
+		port_zero16(p + i);
+}
 
-	for (; p < last; p += ZERO_BLOCK)
-		zero_short(p, ZERO_BLOCK, ZERO_BLOCK);
-	zero_short(last, ZERO_BLOCK, ZERO_BLOCK);
+/* In blocks less than n. */
+static __always_inline void zero_long(char *p, size_t n, size_t block)
+{
+	char *last = p + n - block;
+
+	for (; p < last; p += block)
+		zero_block(p, block);
+	zero_block(last, block);
 }
 
 /* A loop a kind of size, so that none asks in each unit what the size is. */
@@ -247,8 +257,10 @@ static __noinline void __percpu *zeroed_many(uintptr_t ptr, size_t size)
 		ZERO_EACH_UNIT(zero_short, 64);
 	else if (n <= ZERO_BLOCK)
 		ZERO_EACH_UNIT(zero_short, ZERO_BLOCK);
+	else if (n <= LONG_BLOCK)
+		ZERO_EACH_UNIT(zero_long, ZERO_BLOCK);
 	else
-		ZERO_EACH_UNIT(zero_long);
+		ZERO_EACH_UNIT(zero_long, LONG_BLOCK);
 	return (void __percpu *)ptr;
 }
 

@@ -35,7 +35,7 @@
 #define FRONT_MAX_SIZE	 1088 /* larger requests go past the front; a multiple of FRONT_MAX_ALIGN */
 #define FRONT_MAX_ALIGN	 64   /* so do those with a larger alignment */
 #define FRONT_NR_CLASSES 61   /* class 0: past the front */
-#define FRONT_BATCH	 128  /* areas carved at a time */
+#define FRONT_BATCH	 256  /* areas carved at a time, at most */
 #define FRONT_BYTES	 8192 /* that all stacks may hold together, however little is carved */
 
 /* A place in a stack. */

@@ -8,9 +8,11 @@
  */
 #include "percpu/front_internal.h"
 
-#define FIRST_LIMIT  4	  /* areas that a class may hold once it has missed */
-#define CLASS_BYTES  8192 /* that a stack may hold, however much is carved */
-#define MOST_PLACES  512  /* areas that it may */
+#define FIRST_LIMIT  4		      /* areas that a class may hold once it has missed */
+#define MUCH_IN_USE  (32 * PAGE_SIZE) /* bytes carved: then what stacks hold hardly matters beside */
+#define LITTLE_BYTES 8192	      /* that a stack may hold until then */
+#define CLASS_BYTES  32768	      /* and however much is carved */
+#define MOST_PLACES  512	      /* areas that it may */
 #define LEAST_PLACES 8
 #define MANY_CPUS    16 /* with more, stacks are shorter, so that their memory stays the same */
 
@@ -27,12 +29,18 @@ struct pcpu_front *pcpu_front_of(unsigned int cpu)
 
 /* ---- Limits ---- */
 
-/* Places of a class in the array. */
-static size_t places_of(unsigned int class)
+/* How many areas of a class are so many bytes, within what a stack may hold. */
+static size_t places_of(unsigned int class, size_t bytes)
 {
-	size_t most = min(CLASS_BYTES / pcpu_front_size(class), (size_t)MOST_PLACES);
+	size_t most = min(bytes / pcpu_front_size(class), (size_t)MOST_PLACES);
 
 	return max(most / (pcpu_nr_units / MANY_CPUS + 1), (size_t)LEAST_PLACES);
+}
+
+/* (L) held. */
+static bool much_in_use(void)
+{
+	return pcpu_counters.live_bytes >= MUCH_IN_USE;
 }
 
 /* Bytes by which this CPU's limits may rise. (L) held. */
@@ -60,7 +68,8 @@ static void limit_set(struct pcpu_front *front, unsigned int class, size_t n)
 static size_t raise_by(const struct pcpu_front *front, unsigned int class)
 {
 	size_t old = (size_t)(front->limit[class] - front->bottom[class]);
-	size_t more = min(old == 0 ? (size_t)FIRST_LIMIT : old, places_of(class) - old);
+	size_t most = places_of(class, much_in_use() ? CLASS_BYTES : LITTLE_BYTES);
+	size_t more = min(old == 0 ? (size_t)FIRST_LIMIT : old, most - min(old, most));
 
 	return min(more, room_left(front) / pcpu_front_size(class));
 }
@@ -91,10 +100,12 @@ static void count_carved(struct pcpu_chunk *chunk, unsigned int class, ssize_t a
 	pcpu_front_bytes += bytes;
 }
 
-/* Areas of a class that are carved at a time: half as many where they are not the smallest. */
+/* Areas of a class that are carved at a time: fewer while little is in use. (L) held. */
 static size_t batch_of(unsigned int class)
 {
-	return pcpu_front_size(class) <= FRONT_GRANULE ? FRONT_BATCH : FRONT_BATCH / 2;
+	if (much_in_use())
+		return FRONT_BATCH;
+	return pcpu_front_size(class) <= FRONT_GRANULE ? FRONT_BATCH / 2 : FRONT_BATCH / 4;
 }
 
 bool pcpu_front_carve(struct pcpu_chunk *chunk, struct front_batch *batch)
@@ -102,13 +113,14 @@ bool pcpu_front_carve(struct pcpu_chunk *chunk, struct front_batch *batch)
 	const struct pcpu_front *front = pcpu_front_mine();
 	unsigned int class = batch->class;
 	size_t want = (size_t)(front->limit[class] - front->top[class]) + raise_by(front, class);
+	uint8_t *tags = chunk->tags;
 
 	pcpu_assert_locked(__func__);
 	batch->nr = pcpu_engine->alloc_many(&chunk->space, pcpu_front_size(class),
 					    pcpu_front_align(class), min(want + 1, batch_of(class)),
 					    batch->offsets);
 	for (size_t i = 0; i < batch->nr; i++)
-		tag_set(&chunk->tags[batch->offsets[i] / FRONT_GRANULE], class);
+		tag_set(&tags[batch->offsets[i] / FRONT_GRANULE], class);
 	count_carved(chunk, class, (ssize_t)batch->nr);
 	return batch->nr > 0;
 }
@@ -133,16 +145,18 @@ static void stock_up(struct pcpu_front *front, struct pcpu_chunk *chunk,
 {
 	unsigned int class = batch->class;
 	uintptr_t base = (uintptr_t)pcpu_addr_to_ptr((uintptr_t)chunk->base);
-	struct front_area *top = front->top[class];
+	struct front_area *top = front->top[class], *limit = front->limit[class];
+	uint8_t *tags = chunk->tags;
+	size_t size = pcpu_front_size(class), first = batch->offsets[0];
+	bool all_have = has_pages(chunk, first, batch->offsets[batch->nr - 1] + size - first);
 
 	for (size_t i = batch->nr - 1; i > 0; i--) {
 		size_t offset = batch->offsets[i];
 
-		if (top == front->limit[class] || !has_pages(chunk, offset, pcpu_front_size(class)))
+		if (unlikely(top == limit || (!all_have && !has_pages(chunk, offset, size))))
 			uncarve(chunk, class, offset);
 		else
-			*top++ = (struct front_area){base + offset,
-						     &chunk->tags[offset / FRONT_GRANULE]};
+			*top++ = (struct front_area){base + offset, &tags[offset / FRONT_GRANULE]};
 	}
 	front->top[class] = top;
 }
@@ -218,7 +232,7 @@ static void front_init(struct pcpu_front *front)
 
 	for (unsigned int class = 1; class < FRONT_NR_CLASSES; class ++) {
 		front->top[class] = front->bottom[class] = front->limit[class] = place;
-		place += places_of(class);
+		place += places_of(class, CLASS_BYTES);
 	}
 	front->until_wake = (ssize_t)pcpu_unit_size;
 }
@@ -228,7 +242,7 @@ static size_t front_bytes(void)
 	size_t places = 0;
 
 	for (unsigned int class = 1; class < FRONT_NR_CLASSES; class ++)
-		places += places_of(class);
+		places += places_of(class, CLASS_BYTES);
 	return sizeof(struct pcpu_front) + places * sizeof(struct front_area);
 }
 

@@ -152,29 +152,50 @@ FRONT_TEST(front_a_hit_is_refused_where_a_miss_would_be)
 
 /* ---- Limits ---- */
 
+struct kind {
+	size_t size, places;
+};
+
+/* batch: areas that a miss carves at most. */
+static void check_doubling(const struct kind *kind, size_t batch)
+{
+	unsigned long most = 0;
+
+	for (size_t want = 4; want <= 2 * kind->places; want *= 2) {
+		while (front_ready(0, kind->size) > 0)
+			must_alloc(kind->size, 1);
+		must_alloc(kind->size, 1);
+		CHECK_EQ(front_limit(0, kind->size), min(want, kind->places));
+		CHECK(front_ready(0, kind->size) < batch);
+		most = max(most, front_ready(0, kind->size));
+	}
+	if (pcpu_engine->exact && kind->size <= 8) /* so many fit into one chunk */
+		CHECK_EQ(most, batch - 1);
+	pcpu_settle();
+	CHECK_EQ(front_limit(0, kind->size), 0);
+}
+
 FRONT_TEST(front_a_limit_doubles_with_each_miss_until_places_end)
 {
-	static const struct {
-		size_t size, places;
-	} kinds[] = {{8, 512}, {64, 128}, {72, 113}, {320, 25}, {1088, 8}};
+	static const struct kind kinds[] = {{4, 512},  {8, 512},  {64, 128},
+					    {72, 113}, {320, 25}, {1088, 8}};
 
 	host_boot(&two_cpus);
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		size_t size = kinds[i].size;
-
-		for (size_t want = 4; want <= 2 * kinds[i].places; want *= 2) {
-			while (front_ready(0, size) > 0)
-				must_alloc(size, 1);
-			must_alloc(size, 1);
-			CHECK_EQ(front_limit(0, size), min(want, kinds[i].places));
-			if (pcpu_engine->exact)
-				CHECK_EQ(front_ready(0, size),
-					 min(front_limit(0, size), FRONT_BATCH / 2 - 1ul));
-		}
-		pcpu_settle();
-		CHECK_EQ(front_limit(0, size), 0);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		check_doubling(&kinds[i], kinds[i].size == 4 ? 128 : 64);
 	check_invariants("limits");
+}
+
+FRONT_TEST(front_has_more_places_and_batches_where_much_is_in_use)
+{
+	static const struct kind kinds[] = {{4, 512}, {64, 512}, {72, 455}, {320, 102}, {1088, 30}};
+
+	host_boot(&two_cpus);
+	while (look_stats().live_bytes < 128 << 10)
+		must_alloc(4096, 8);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		check_doubling(&kinds[i], 256);
+	check_invariants("limits where much is in use");
 }
 
 static size_t ready_of_all_classes(unsigned int cpu)
@@ -229,11 +250,14 @@ static void one_small(void *size)
 FRONT_TEST(front_a_cpu_that_comes_late_has_its_share)
 {
 	static void __percpu *ptrs[20];
+	size_t limit;
 
 	host_boot(&two_cpus);
 	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
 		ptrs[i] = must_alloc(4096, 8);
 	raise_all_limits();
+	limit = front_limit(0, 600);
+	CHECK(limit > 8);
 	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
 		host_free(ptrs[i]);
 	for (size_t i = 0; i < 8; i++) {
@@ -243,7 +267,7 @@ FRONT_TEST(front_a_cpu_that_comes_late_has_its_share)
 	CHECK_EQ(front_limit(1, 600), 8);
 	while (front_ready(0, 600) > 0)
 		must_alloc(600, 1);
-	CHECK_EQ(front_limit(0, 600), 13);
+	CHECK_EQ(front_limit(0, 600), limit);
 	check_invariants("a share");
 }
 
@@ -255,7 +279,7 @@ FRONT_TEST(front_a_miss_populates_what_it_brings_along)
 	unsigned long most = 0;
 
 	host_boot(&three_cpus);
-	for (size_t i = 0; i < 40; i++) {
+	for (size_t i = 0; i < 12; i++) { /* little is in use then */
 		unsigned long pages = look_stats().populated_pages, ready;
 
 		while (front_ready(0, 1000) > 0)
@@ -513,6 +537,7 @@ int main(void)
 		cmocka_unit_test(front_a_request_past_the_classes_goes_past_the_front),
 		cmocka_unit_test(front_a_hit_is_refused_where_a_miss_would_be),
 		cmocka_unit_test(front_a_limit_doubles_with_each_miss_until_places_end),
+		cmocka_unit_test(front_has_more_places_and_batches_where_much_is_in_use),
 		cmocka_unit_test(front_a_cpu_that_comes_late_has_its_share),
 		cmocka_unit_test(front_all_limits_together_stay_within_the_budget),
 		cmocka_unit_test(front_a_miss_populates_what_it_brings_along),
