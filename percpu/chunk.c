@@ -214,21 +214,22 @@ bool pcpu_chunks_surplus(void)
 	return slot->next != slot && slot->next->next != slot;
 }
 
-void pcpu_chunks_unlink_surplus(struct list_node *out)
+bool pcpu_chunk_unlink_surplus(struct list_node *out)
 {
-	struct pcpu_chunk *chunk, *next;
-	struct list_node *front = free_slot()->next;
+	struct list_node *surplus;
+	struct pcpu_chunk *chunk;
 
 	pcpu_assert_locked(__func__);
 	if (!port_mutex_held())
 		port_panic("%s: pcpu_alloc_mutex is not held", __func__);
-	list_for_each_entry_safe (chunk, next, free_slot(), node) {
-		if (&chunk->node == front)
-			continue;
-		list_del(&chunk->node);
-		rb_erase(&chunk_tree, &chunk->tree_node);
-		list_del(&chunk->all);
-		pcpu_front_remove(chunk);
-		list_add_back(&chunk->node, out);
-	}
+	surplus = free_slot()->next->next; /* the head if there is one chunk or none */
+	if (surplus == free_slot())
+		return false;
+	chunk = list_entry(surplus, struct pcpu_chunk, node);
+	list_del(&chunk->node);
+	rb_erase(&chunk_tree, &chunk->tree_node);
+	list_del(&chunk->all);
+	pcpu_front_remove(chunk);
+	list_add_back(&chunk->node, out);
+	return true;
 }

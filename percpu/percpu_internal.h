@@ -120,9 +120,9 @@ void pcpu_chunk_insert(struct pcpu_chunk *chunk);
 struct pcpu_chunk *pcpu_chunk_create(void);
 /* Gives back a chunk that is out of circulation, its pages included. (A) held, lock not; sleeps. */
 void pcpu_chunk_destroy(struct pcpu_chunk *chunk);
-/* Takes every surplus free chunk out of circulation into `out`: all in the last slot but the front
- * one. Both locks held. */
-void pcpu_chunks_unlink_surplus(struct list_node *out);
+/* Takes one surplus free chunk out of circulation, to the back of `out`: the one after the front one of
+ * the last slot. False: there is none. Both locks held. */
+bool pcpu_chunk_unlink_surplus(struct list_node *out);
 /* Whether two or more chunks are wholly free. (L) held. */
 bool pcpu_chunks_surplus(void);
 /* The chunk with the highest address ≤ addr, whatever its size; NULL if there is none. (L) held. */

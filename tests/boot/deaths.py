@@ -107,8 +107,8 @@ LOCKS = {
     "checks_guards_without_the_lock": "pcpu_guard_check: pcpu_lock is not held",
     "frees_a_guard_without_the_lock": "pcpu_guard_free: pcpu_lock is not held",
     "releases_a_guard_without_the_lock": "pcpu_guard_release: pcpu_lock is not held",
-    "unlinks_without_the_lock": "pcpu_chunks_unlink_surplus: pcpu_lock is not held",
-    "unlinks_without_the_mutex": "pcpu_chunks_unlink_surplus: pcpu_alloc_mutex is not held",
+    "unlinks_without_the_lock": "pcpu_chunk_unlink_surplus: pcpu_lock is not held",
+    "unlinks_without_the_mutex": "pcpu_chunk_unlink_surplus: pcpu_alloc_mutex is not held",
     "takes_heap_without_the_mutex":
         "8 bytes of heap with mutex free and spinlock free; it needs held and free",
     "takes_heap_under_the_lock":

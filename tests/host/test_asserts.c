@@ -69,7 +69,7 @@ static void unlink_with_the_mutex_only(void)
 	struct list_node out = LIST_INIT(out);
 
 	port_mutex_lock();
-	pcpu_chunks_unlink_surplus(&out);
+	pcpu_chunk_unlink_surplus(&out);
 }
 
 static void list_chunks(void)
@@ -115,7 +115,7 @@ HOST_TEST(the_spinlock_is_asserted)
 		{"pcpu_chunk_below: pcpu_lock is not held", below},
 		{"pcpu_tree_count: pcpu_lock is not held", count_tree},
 		{"pcpu_chunks_surplus: pcpu_lock is not held", look_for_surplus},
-		{"pcpu_chunks_unlink_surplus: pcpu_lock is not held", unlink_with_the_mutex_only},
+		{"pcpu_chunk_unlink_surplus: pcpu_lock is not held", unlink_with_the_mutex_only},
 		{"pcpu_for_each_chunk: pcpu_lock is not held", list_chunks},
 		{"pcpu_lock is not held", free_area},
 		{"pcpu_lock is not held", find_area},
@@ -195,7 +195,7 @@ static void unlink_with_the_spinlock_only(void)
 	struct list_node out = LIST_INIT(out);
 
 	port_lock();
-	pcpu_chunks_unlink_surplus(&out);
+	pcpu_chunk_unlink_surplus(&out);
 }
 
 HOST_TEST(the_mutex_is_asserted)
@@ -213,7 +213,7 @@ HOST_TEST(the_mutex_is_asserted)
 		{"pages change with mutex held and spinlock held", depopulate_under_spinlock},
 		{"pages change with mutex free and spinlock free",
 		 depopulate_nothing_without_mutex},
-		{"pcpu_chunks_unlink_surplus: pcpu_alloc_mutex is not held",
+		{"pcpu_chunk_unlink_surplus: pcpu_alloc_mutex is not held",
 		 unlink_with_the_spinlock_only},
 	};
 

@@ -91,6 +91,72 @@ HOST_TEST(U4_reclaim_holds_the_mutex_until_all_is_gone)
 }
 
 /* NULL is NULL before set-up, after it, and in text; a free of it does nothing. */
+static size_t in_tree, most_unlinked;
+
+static void count_unlinked(void)
+{
+	irqflags_t flags = port_lock();
+	size_t now = pcpu_tree_count();
+
+	port_unlock(flags);
+	most_unlinked = max(most_unlinked, in_tree - now);
+	in_tree = now;
+}
+
+/* However many chunks are surplus, the spinlock is held for one at a time. */
+HOST_TEST(reclaim_lets_go_of_the_lock_after_each_chunk)
+{
+	void __percpu *ptrs[12];
+
+	host_boot(&two_cpus);
+	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+		ptrs[i] = must_alloc(PCPU_MIN_UNIT_SIZE, 8);
+	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+		host_free(ptrs[i]);
+	count_unlinked();
+	most_unlinked = 0;
+	host_after_unlock = count_unlinked;
+	CHECK(host_run_reclaim());
+	host_after_unlock = NULL;
+	CHECK_EQ(most_unlinked, 1);
+	CHECK_EQ(look_chunks(), 2);
+	check_invariants("one at a time");
+}
+
+static void free_after_the_first_is_unlinked(void)
+{
+	size_t before = in_tree;
+
+	count_unlinked();
+	if (in_tree == before || to_free == NULL)
+		return;
+	host_free(to_free);
+	to_free = NULL;
+}
+
+/* The chunk that a free empties while reclaim is under way is the one that stays. */
+HOST_TEST(U4_a_free_between_two_chunks_that_go)
+{
+	void __percpu *ptrs[6];
+	unsigned long last;
+
+	host_boot(&two_cpus);
+	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+		ptrs[i] = must_alloc(PCPU_MIN_UNIT_SIZE, 8);
+	for (size_t i = 0; i < ARRAY_SIZE(ptrs) - 1; i++)
+		host_free(ptrs[i]);
+	to_free = ptrs[ARRAY_SIZE(ptrs) - 1];
+	last = look_chunk_of(to_free);
+	count_unlinked();
+	host_after_unlock = free_after_the_first_is_unlinked;
+	CHECK(host_run_reclaim());
+	host_after_unlock = NULL;
+	CHECK(to_free == NULL);
+	CHECK_EQ(look_chunks(), 2);
+	CHECK_EQ(look_chunk_of(must_alloc(PCPU_MIN_UNIT_SIZE, 8)), last);
+	check_invariants("freed meanwhile");
+}
+
 HOST_TEST(U25_null_is_no_area)
 {
 	struct pcpu_where where;
@@ -301,6 +367,8 @@ int main(void)
 		cmocka_unit_test(O5_the_next_chunk_serves_when_a_map_cannot_grow),
 		cmocka_unit_test(O6_a_chunk_made_in_vain_wakes_reclaim),
 		cmocka_unit_test(U4_reclaim_holds_the_mutex_until_all_is_gone),
+		cmocka_unit_test(reclaim_lets_go_of_the_lock_after_each_chunk),
+		cmocka_unit_test(U4_a_free_between_two_chunks_that_go),
 		cmocka_unit_test(U25_null_is_no_area),
 		cmocka_unit_test(O19_U5_a_unit_mapped_in_two_runs),
 		cmocka_unit_test(O11_the_border_between_the_parts),

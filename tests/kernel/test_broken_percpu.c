@@ -107,12 +107,12 @@ TEST(broken_releases_a_guard_without_the_lock, TEST_BROKEN)
 
 static struct list_node surplus = LIST_INIT(surplus);
 
-BROKEN_CALL(unlinks_without_the_lock, pcpu_chunks_unlink_surplus(&surplus))
+BROKEN_CALL(unlinks_without_the_lock, pcpu_chunk_unlink_surplus(&surplus))
 
 TEST(broken_unlinks_without_the_mutex, TEST_BROKEN)
 {
 	port_lock();
-	pcpu_chunks_unlink_surplus(&surplus);
+	pcpu_chunk_unlink_surplus(&surplus);
 }
 
 BROKEN_CALL(takes_heap_without_the_mutex, pcpu_mem_alloc(8))

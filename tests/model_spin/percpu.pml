@@ -15,7 +15,7 @@
  *	make_chunk               make_chunk in alloc.c, pcpu_chunk_create in chunk.c
  *	alloc                    alloc_for, serve, find_area, undo_area in alloc.c
  *	free_area                free_for, free_locked in alloc.c
- *	worker                   pcpu_reclaim in reclaim.c, pcpu_chunks_unlink_surplus in chunk.c
+ *	worker                   pcpu_reclaim in reclaim.c, pcpu_chunk_unlink_surplus in chunk.c
  *	sync                     pcpu_sync in reclaim.c
  *
  * A unit has three places, an area takes one to three of them; a chunk with no run of two free places
@@ -511,7 +511,7 @@ proctype handler()
 
 proctype worker()
 {
-	byte c, after, i;
+	byte c, i;
 	bool irqs_were;
 
 end:	do
@@ -520,27 +520,27 @@ end:	do
 	   :: plant == P_ORDER -> lock(WORKER); mutex_lock(WORKER)
 	   :: else -> mutex_lock(WORKER)
 	   fi;
-	   atomic {
-		if
-		:: plant != P_ORDER -> lock(WORKER)
-		:: else
-		fi;
+	   do
+	   :: atomic {
+		lock(WORKER);
 		assert(mutex == WORKER && spin == WORKER);
 		c = next[HEAD(2)];
 		c = next[c];
-		do
-		:: c >= NCH -> break
-		:: else ->
-			after = next[c];
+		if
+		:: c < NCH ->
 			assert(c != 0 && chunk[c].state == LIVE);
 			list_del(c);
 			chunk[c].in_tree = plant == P_TREE;
-			chunk[c].state = UNLINKED;
-			c = after
-		od;
-		c = 0;
+			chunk[c].state = UNLINKED
+		:: else
+		fi;
 		unlock(WORKER)
-	   };
+	      };
+	      if
+	      :: c >= NCH -> break
+	      :: else
+	      fi
+	   od;
 	   if
 	   :: plant == P_U4 -> mutex_unlock(WORKER)
 	   :: else
@@ -562,7 +562,7 @@ end:	do
 		c++
 	      }
 	   od;
-	   atomic { mutex_unlock(WORKER); c = 0; after = 0; running = false }
+	   atomic { mutex_unlock(WORKER); c = 0; running = false }
 	od
 }
 
