@@ -101,5 +101,5 @@ struct pcpu_front *pcpu_front_of(unsigned int cpu);
 struct pcpu_front *pcpu_front_mine(void);
 /* The frame that holds an area of the front. Interrupts off, or (A) held. */
 struct pcpu_frame *pcpu_front_frame(uintptr_t ptr);
-/* An emptied stack has to earn its depth anew. Its CPU, interrupts off. */
-void pcpu_front_limit_reset(struct pcpu_front *front, unsigned int class);
+/* Raises or lowers a limit to n areas; no fewer than are ready. Its CPU, interrupts off. */
+void pcpu_front_limit_set(struct pcpu_front *front, unsigned int class, size_t n);

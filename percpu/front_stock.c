@@ -52,8 +52,7 @@ static size_t room_left(const struct pcpu_front *front)
 	return max(budget - min(all, budget), share - min(front->limit_bytes, share));
 }
 
-/* Raises or lowers a limit to n areas. Its CPU, interrupts off. */
-static void limit_set(struct pcpu_front *front, unsigned int class, size_t n)
+void pcpu_front_limit_set(struct pcpu_front *front, unsigned int class, size_t n)
 {
 	size_t change =
 		(n - (size_t)(front->limit[class] - front->bottom[class])) * pcpu_front_size(class);
@@ -72,11 +71,6 @@ static size_t raise_by(const struct pcpu_front *front, unsigned int class)
 	size_t more = min(old == 0 ? (size_t)FIRST_LIMIT : old, most - min(old, most));
 
 	return min(more, room_left(front) / pcpu_front_size(class));
-}
-
-void pcpu_front_limit_reset(struct pcpu_front *front, unsigned int class)
-{
-	limit_set(front, class, 0);
 }
 
 /* ---- In ---- */
@@ -170,7 +164,7 @@ void pcpu_front_adopt(struct pcpu_chunk *chunk, const struct front_batch *batch)
 
 	tag_set(&chunk->tags[batch->offsets[0] / FRONT_GRANULE], TAG_LIVE | class);
 	count_up(&front->allocs[class], 1);
-	limit_set(front, class, old + raise_by(front, class));
+	pcpu_front_limit_set(front, class, old + raise_by(front, class));
 	stock_up(front, chunk, batch);
 	pcpu_chunk_relocate(chunk);
 	port_unlock(flags);

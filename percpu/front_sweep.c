@@ -105,27 +105,49 @@ bool pcpu_front_sweep(void)
 
 /* ---- All CPUs ---- */
 
-static void drain_this_cpu(void *nothing __unused)
+/* Areas that a drain lets a CPU bury before its interrupts are on again. */
+#define DRAIN_PORTION 64
+
+/* Buries up to max areas of a stack; returns how many. What is left is the limit then: no free adds to it. */
+static size_t drain_class(struct pcpu_front *front, unsigned int class, size_t max)
+{
+	size_t left = (size_t)(front->top[class] - front->bottom[class]), n = min(left, max);
+
+	for (size_t i = 0; i < n; i++) {
+		struct front_area *area = --front->top[class];
+		struct pcpu_frame *frame = pcpu_front_frame(area->ptr);
+
+		front_bury(front, frame, (size_t)(area->tag - frame->tags), pcpu_front_size(class));
+	}
+	pcpu_front_limit_set(front, class, left - n);
+	return n;
+}
+
+static void drain_this_cpu(void *more)
 {
 	struct pcpu_front *front = pcpu_front_mine();
+	size_t room = DRAIN_PORTION;
 
 	for (unsigned int class = 1; class < FRONT_NR_CLASSES; class ++) {
-		while (front->top[class] != front->bottom[class]) {
-			struct front_area *area = --front->top[class];
-
-			struct pcpu_frame *frame = pcpu_front_frame(area->ptr);
-
-			front_bury(front, frame, (size_t)(area->tag - frame->tags),
-				   pcpu_front_size(class));
+		if (front->limit[class] == front->bottom[class])
+			continue;
+		room -= drain_class(front, class, room);
+		if (room == 0) {
+			__atomic_store_n((bool *)more, true, __ATOMIC_RELAXED);
+			return;
 		}
-		pcpu_front_limit_reset(front, class);
 	}
 }
 
+/* Only misses raise limits, and they wait for the mutex: each portion leaves less. */
 void pcpu_front_drain(void)
 {
-	if (pcpu_front_on)
-		port_on_each_cpu(drain_this_cpu, NULL);
+	bool more = pcpu_front_on;
+
+	while (more) {
+		more = false;
+		port_on_each_cpu(drain_this_cpu, &more);
+	}
 }
 
 static void pass(void *nothing __unused)

@@ -98,8 +98,9 @@ void host_watch_counters(bool on);
 /* Called after every release of the spinlock, with no lock taken by the caller's own action; not
  * called from within itself. NULL: none. */
 extern void (*host_after_unlock)(void);
-/* The same for the mutex. */
+/* The same for the mutex; and for each CPU that port_on_each_cpu has been on, called as that CPU. */
 extern void (*host_after_mutex_unlock)(void);
+extern void (*host_after_cpu_call)(void);
 /* Ends the process unless the calling thread holds no lock and has its interrupts as given. */
 void host_assert_clean(const char *after, bool irqs_on);
 

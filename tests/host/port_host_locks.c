@@ -12,6 +12,7 @@ struct host_fault host_faults[NR_HOOKS];
 unsigned int host_fail_page_cpu = NR_CPUS;
 struct host_lock_stats host_lock_stats;
 void (*host_after_unlock)(void);
+void (*host_after_cpu_call)(void);
 void (*host_after_mutex_unlock)(void);
 
 static pthread_mutex_t alloc_mutex, spinlock;
@@ -179,6 +180,7 @@ void port_on_each_cpu(void (*fn)(void *arg), void *arg)
 		flags = port_irq_save();
 		fn(arg);
 		port_irq_restore(flags);
+		run_callback(host_after_cpu_call);
 	}
 	host_become_cpu(old_cpu);
 }

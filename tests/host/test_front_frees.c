@@ -297,6 +297,53 @@ FRONT_TEST(front_O6_a_second_try_that_made_a_chunk_wakes_reclaim)
 	check_invariants("two tries");
 }
 
+/* ---- A drain, portion by portion ---- */
+
+static size_t ready, most_buried;
+static unsigned int portions;
+static void __percpu *kept;
+
+/* As a CPU that the drain has just been on: a hit, if something is ready still, and two frees. */
+static void use_the_front(void)
+{
+	size_t left = front_ready(host_cpu(), 8);
+	void __percpu *ptr;
+
+	if (host_cpu() != 0)
+		return;
+	portions++;
+	most_buried = max(most_buried, ready - left);
+	ptr = left > 0 ? must_alloc(8, 8) : NULL;
+	host_free(ptr);
+	if (portions == 1)
+		host_free(kept);
+	ready = front_ready(0, 8);
+	CHECK_EQ(ready, left);
+}
+
+/* Interrupts are off for some areas at a time, and what is freed meanwhile is not kept ready. */
+FRONT_TEST(front_a_drain_turns_interrupts_on_again_and_again)
+{
+	void __percpu *ptrs[600];
+
+	host_boot(&two_cpus);
+	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+		ptrs[i] = must_alloc(8, 8);
+	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+		host_free(ptrs[i]);
+	kept = must_alloc(8, 8);
+	ready = front_ready(0, 8);
+	CHECK(ready > 128);
+	host_after_cpu_call = use_the_front;
+	pcpu_settle();
+	host_after_cpu_call = NULL;
+	CHECK(portions > 2);
+	CHECK(most_buried <= 64);
+	CHECK_EQ(front_ready(0, 8) + front_limit(0, 8), 0);
+	CHECK_EQ(look_stats().live_areas, 0);
+	check_invariants("drained");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +358,7 @@ int main(void)
 		cmocka_unit_test(front_of_two_frees_one_wins_beside_a_cpu_without_room),
 		cmocka_unit_test(front_a_request_that_its_class_is_too_long_for_is_served),
 		cmocka_unit_test(front_O6_a_second_try_that_made_a_chunk_wakes_reclaim),
+		cmocka_unit_test(front_a_drain_turns_interrupts_on_again_and_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
