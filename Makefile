@@ -482,7 +482,7 @@ ubsan: ## the kernel with traps on undefined behaviour, in build/ubsan/
 	$(Q)$(call in_parallel,B=build/ubsan SANITIZE=1 build/ubsan/percpu.elf)
 
 test: ## everything that checks the project
-	@$(call in_parallel,$(ELF) $(B)/compile_commands.json host-programs picture-tools ubsan)
+	@$(call in_parallel,$(ELF) $(B)/compile_commands.json host-programs picture-tools ubsan irqoff)
 	@$(PYTHON) tools/testrun.py $(foreach p,$(PARTS),$(T_$(p)))
 
 test-host: ## unit tests on the host, in less than a minute
@@ -521,7 +521,7 @@ NEEDS_docs   := $(ELF)
 NEEDS_build  := $(ELF)
 NEEDS_metal  := $(ELF)
 NEEDS_model  := $(ELF)
-NEEDS_bench  := $(ELF)
+NEEDS_bench  := $(ELF) irqoff
 NEEDS_spin   := $(ELF)
 NEEDS_picture := picture-tools
 

@@ -7,6 +7,7 @@
 #include "arch/x86_64/irqoff.h"
 #include "kernel/bench_internal.h"
 #include "kernel/printk.h"
+#include "kernel/thread.h"
 
 #define FEW_AREAS  20000 /* of 8 bytes: some in the first chunk, some in others */
 #define MANY_AREAS 1000000
@@ -43,6 +44,13 @@ static void churn(struct bench_areas *areas, struct result *result)
 	}
 }
 
+/* So that among the frees that follow, with few areas as with many, is one that wakes it. */
+static void let_worker_sleep(void)
+{
+	pcpu_sync();
+	thread_yield();
+}
+
 static bool measure(size_t live, struct result *result)
 {
 	struct bench_areas areas;
@@ -60,6 +68,7 @@ static bool measure(size_t live, struct result *result)
 	result->live = areas.live;
 	pcpu_stats_get(&after);
 	result->chunks = after.chunks_made - before.chunks_made;
+	let_worker_sleep();
 	irqoff_reset();
 	bench_areas_empty(&areas);
 	note(result, OP_FREE);

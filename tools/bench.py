@@ -47,10 +47,11 @@ def variables(kind):
             "QEMUEXTRA": "-cpu qemu64 -icount shift=0 -nodefaults " + own.get("QEMUEXTRA", "")}
 
 
-def boot(kind, kernel):
-    """The lines of one benchmark, from a boot of that kernel."""
+def boot(kind, kernel, words=""):
+    """The lines of one benchmark, from a boot of that kernel; words: more for its command line."""
     env = dict(os.environ, KERNEL=os.path.abspath(kernel), NAME="bench-" + kind, TIMEOUT=str(LIMIT),
                **variables(kind))
+    env["CMDLINE"] += " " + words
     done = subprocess.run([sys.executable, os.path.join(ROOT, "tools", "run.py")], env=env,
                           input=f"bench {kind}\n", capture_output=True, text=True, errors="replace",
                           check=False)

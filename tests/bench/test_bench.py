@@ -44,6 +44,15 @@ def test_accessors_cost_one_instruction_each():
     assert 1 < cost["xchg"] <= 2 and 1 < cost["add_return"] <= 3 < cost["array_inc"], cost
 
 
+def test_interrupts_are_off_no_longer_with_many_areas_and_chunks():
+    lines = bench.boot("irqoff", bench.IRQOFF_KERNEL, "percpu_engine=bitmap")
+    few, many = lines[:3], lines[3:]
+    assert [line.fields["op"] for line in many] == ["alloc", "free", "reclaim"], [line.text for line in lines]
+    assert int(many[0].fields["chunks"]) > 50 * int(few[0].fields["chunks"]), [line.text for line in lines]
+    longer = [line.text for line in many if line.figures["ratio"] > 1.1]
+    assert not longer, "\n".join(longer)
+
+
 def test_lines_are_found_among_other_text():
     found = lines_of("[    0.1] cpu0 x: bench=no", "percpu> " + CHURN.format("areamap", 120) + "\r",
                      "error: bench: no", "bench=cut short", BURST.format("x", 1, 2))
