@@ -16,8 +16,9 @@
  */
 #include "mm/kmalloc.h"
 
-#include "kernel/checks.h"
+#include "arch/x86_64/copy.h"
 #include "kernel/bitmap.h"
+#include "kernel/checks.h"
 #include "kernel/panic.h"
 #include "kernel/spinlock.h"
 #include "kernel/string.h"
@@ -48,9 +49,7 @@ void kmalloc_init(void)
 /* The smallest shift ≥ least with 2^shift ≥ size. */
 static unsigned int shift_for(size_t size, unsigned int least)
 {
-	while (((size_t)1 << least) < size)
-		least++;
-	return least;
+	return size <= 1 ? least : max(least, 64 - (unsigned int)__builtin_clzl(size - 1));
 }
 
 /* ---- Pages of objects ---- */
@@ -219,7 +218,8 @@ void *kzalloc(size_t size)
 	void *ptr = kmalloc(size);
 
 	if (ptr != NULL)
-		memset(ptr, 0, size);
+		x86_zero(ptr, ALIGN_UP(size,
+				       (size_t)1 << MIN_SHIFT)); /* objects are multiples of that */
 	return ptr;
 }
 

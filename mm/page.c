@@ -345,7 +345,7 @@ static size_t may_take_locked(enum page_owner owner, size_t n)
 }
 
 /* Up to n single pages, n > 0, cut from one block of the node if it has any. Returns how many. */
-static size_t take_run_locked(unsigned int node, struct page **pages, size_t n)
+static size_t take_run_locked(unsigned int node, enum page_owner owner, void **pages, size_t n)
 {
 	unsigned int order = 63 - (unsigned int)__builtin_clzl(n);
 	struct page *head = NULL;
@@ -356,31 +356,30 @@ static size_t take_run_locked(unsigned int node, struct page **pages, size_t n)
 		head = take_near_locked(node, 0);
 	for (size_t i = 0; head != NULL && i < 1ul << order; i++) {
 		head[i].order = 0;
+		head[i].owner = (uint8_t)owner;
 		pages[i] = &head[i];
 	}
 	return head == NULL ? 0 : 1ul << order;
 }
 
 /* A few pages with interrupts off. Returns how many there were. */
-static size_t take_some(unsigned int node, enum page_owner owner, struct page **pages, size_t n)
+static size_t take_some(unsigned int node, enum page_owner owner, void **pages, size_t n)
 {
 	irqflags_t flags = spin_lock_irqsave(&page_lock);
 	size_t nr = 0, run = 1;
 
 	n = may_take_locked(owner, n);
 	while (nr < n && run > 0) {
-		run = take_run_locked(node, pages + nr, n - nr);
+		run = take_run_locked(node, owner, pages + nr, n - nr);
 		nr += run;
 	}
-	for (size_t i = 0; i < nr; i++)
-		pages[i]->owner = (uint8_t)owner;
 	nr_owned[PAGE_FREE] -= nr;
 	nr_owned[owner] += nr;
 	spin_unlock_irqrestore(&page_lock, flags);
 	return nr;
 }
 
-size_t page_alloc_many(unsigned int node, enum page_owner owner, struct page **pages, size_t n)
+size_t page_alloc_many(unsigned int node, enum page_owner owner, void **pages, size_t n)
 {
 	size_t nr = 0, wanted, got;
 
@@ -392,8 +391,10 @@ size_t page_alloc_many(unsigned int node, enum page_owner owner, struct page **p
 		got = take_some(node, owner, pages + nr, wanted);
 		nr += got;
 	} while (got == wanted && nr < n);
-	for (size_t i = 0; i < nr; i++)
+	for (size_t i = 0; i < nr; i++) {
 		hand_out(pages[i], 0);
+		pages[i] = page_address(pages[i]);
+	}
 	return nr;
 }
 

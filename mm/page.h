@@ -43,9 +43,9 @@ void page_init(void);
 struct page *page_alloc(unsigned int order, enum page_owner owner);
 /* The same, from the given memory node first, then from any. */
 struct page *page_alloc_node(unsigned int node, unsigned int order, enum page_owner owner);
-/* n single pages so, into pages[0] to pages[n - 1]. Returns how many there were; the rest of the array is
- * as it was. */
-size_t page_alloc_many(unsigned int node, enum page_owner owner, struct page **pages, size_t n);
+/* n single pages so, their direct-map addresses into pages[0] to pages[n - 1]. Returns how many there were;
+ * the rest of the array is as it was. */
+size_t page_alloc_many(unsigned int node, enum page_owner owner, void **pages, size_t n);
 /* Gives a block back. Panics on a page that is free already, not the head of a block, or taken before
  * page_init; in test builds page_alloc panics when a free page was written to. */
 void page_free(struct page *page);

@@ -206,6 +206,11 @@ static void undo_area(struct request *req)
 	port_unlock(flags);
 }
 
+static void __percpu *area_pointer(const struct request *req)
+{
+	return pcpu_addr_to_ptr((uintptr_t)req->chunk->base + req->grant.offset);
+}
+
 static void zero_area(const struct request *req)
 {
 	for (unsigned int unit = 0; unit < pcpu_nr_units; unit++)
@@ -233,9 +238,12 @@ static bool serve(struct request *req, bool *made)
 		undo_area(req);
 		return false;
 	}
-	if (req->class != 0)
+	if (req->class != 0) {
 		pcpu_front_adopt(req->chunk, &batch);
-	zero_area(req);
+		pcpu_front_zero(area_pointer(req), req->size);
+	} else {
+		zero_area(req);
+	}
 	return true;
 }
 
@@ -268,11 +276,6 @@ static bool serve_swept(struct request *req, bool *made)
 	served = serve(req, &made_again); /* which sweeps */
 	*made |= made_again;
 	return served;
-}
-
-static void __percpu *area_pointer(const struct request *req)
-{
-	return pcpu_addr_to_ptr((uintptr_t)req->chunk->base + req->grant.offset);
 }
 
 static struct pcpu_where area_where(const struct pcpu_chunk *chunk, size_t offset, size_t length)

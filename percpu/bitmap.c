@@ -499,12 +499,13 @@ static size_t carve_row(struct pcpu_space *space, size_t from, size_t end, size_
 {
 	struct bitmap_books *b = space->books;
 	unsigned long *start = b->start;
-	size_t n = 0, next = from;
+	size_t n, next = from;
 
 	if (end == b->granules && space->span % GRANULE != 0)
 		end -= from < end; /* the areas are to be alike, and the last granule is larger */
-	for (; n < max_areas && next + count <= end; n++, next += count) {
-		offsets[n] = next * GRANULE;
+	n = min((end - from) / count, max_areas);
+	for (size_t i = 0; i < n; i++, next += count) {
+		offsets[i] = next * GRANULE;
 		bitmap_set(start, next);
 	}
 	if (n > 0)

@@ -219,12 +219,19 @@ static __always_inline void zero_short(char *p, size_t n, size_t kind)
 	}
 }
 
-/* block: ZERO_BLOCK or LONG_BLOCK. */
+/* block: ZERO_BLOCK, LONG_BLOCK or two of these. */
 static __always_inline void zero_block(char *p, size_t block)
 {
-#pragma GCC unroll 16
+#pragma GCC unroll 32
 	for (size_t i = 0; i < block; i += 16)
 		port_zero16(p + i);
+}
+
+/* n: above ZERO_BLOCK, no more than two of these. */
+static __always_inline void zero_two(char *p, size_t n)
+{
+	zero_block(p, ZERO_BLOCK);
+	zero_block(p + n - ZERO_BLOCK, ZERO_BLOCK);
 }
 
 /* In blocks less than n. */
@@ -249,18 +256,22 @@ static __noinline void __percpu *zeroed_many(uintptr_t ptr, size_t size)
 		zero(addr + unit, n, ##__VA_ARGS__); \
 	} while (unit != 0)
 
-	if (n <= 16)
-		ZERO_EACH_UNIT(zero_short, 16);
-	else if (n <= 32)
-		ZERO_EACH_UNIT(zero_short, 32);
-	else if (n <= 64)
-		ZERO_EACH_UNIT(zero_short, 64);
-	else if (n <= ZERO_BLOCK)
+	if (n > LONG_BLOCK) {
+		if (n <= 3 * LONG_BLOCK)
+			ZERO_EACH_UNIT(zero_long, LONG_BLOCK);
+		else /* takes no more stores than the blocks half as long */
+			ZERO_EACH_UNIT(zero_long, 2 * LONG_BLOCK);
+	} else if (n > ZERO_BLOCK) {
+		ZERO_EACH_UNIT(zero_two);
+	} else if (n > 64) {
 		ZERO_EACH_UNIT(zero_short, ZERO_BLOCK);
-	else if (n <= LONG_BLOCK)
-		ZERO_EACH_UNIT(zero_long, ZERO_BLOCK);
-	else
-		ZERO_EACH_UNIT(zero_long, LONG_BLOCK);
+	} else if (n > 32) {
+		ZERO_EACH_UNIT(zero_short, 64);
+	} else if (n > 16) {
+		ZERO_EACH_UNIT(zero_short, 32);
+	} else {
+		ZERO_EACH_UNIT(zero_short, 16);
+	}
 	return (void __percpu *)ptr;
 }
 
@@ -284,6 +295,11 @@ static __always_inline void __percpu *zeroed(uintptr_t ptr, size_t size)
 		return zeroed_many(ptr, size);
 	}
 	return (void __percpu *)ptr;
+}
+
+void pcpu_front_zero(void __percpu *ptr, size_t size)
+{
+	zeroed((uintptr_t)ptr, size);
 }
 
 /* Takes an area from this CPU's stack. Interrupts were on if it succeeds; off in any case.

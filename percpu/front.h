@@ -129,6 +129,8 @@ bool pcpu_front_carve(struct pcpu_chunk *chunk, struct front_batch *batch);
 /* Makes the first area live, counted as this CPU's, and puts the others on its stack: those that fit there and
  * have pages. (A) held, lock not. */
 void pcpu_front_adopt(struct pcpu_chunk *chunk, const struct front_batch *batch);
+/* Zeroes an area of the front, or its first bytes, on every CPU. Any context; it is the caller's. */
+void pcpu_front_zero(void __percpu *ptr, size_t size);
 /* Gives the areas of a batch back to the chunk that was carved. (L) held. */
 void pcpu_front_uncarve(struct pcpu_chunk *chunk, const struct front_batch *batch);
 /* What an area that starts at offset of the chunk is to the front. (L) held. */

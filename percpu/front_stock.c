@@ -9,7 +9,7 @@
 #include "percpu/front_internal.h"
 
 #define FIRST_LIMIT  4		      /* areas that a class may hold once it has missed */
-#define MUCH_IN_USE  (32 * PAGE_SIZE) /* bytes carved: then what stacks hold hardly matters beside */
+#define MUCH_IN_USE  (24 * PAGE_SIZE) /* bytes carved: then what stacks hold hardly matters beside */
 #define LITTLE_BYTES 8192	      /* that a stack may hold until then */
 #define CLASS_BYTES  32768	      /* and however much is carved */
 #define MOST_PLACES  512	      /* areas that it may */
@@ -113,7 +113,7 @@ bool pcpu_front_carve(struct pcpu_chunk *chunk, struct front_batch *batch)
 	batch->nr = pcpu_engine->alloc_many(&chunk->space, pcpu_front_size(class),
 					    pcpu_front_align(class), min(want + 1, batch_of(class)),
 					    batch->offsets);
-	for (size_t i = 0; i < batch->nr; i++)
+	for (size_t i = 0, nr = batch->nr; i < nr; i++)
 		tag_set(&tags[batch->offsets[i] / FRONT_GRANULE], class);
 	count_carved(chunk, class, (ssize_t)batch->nr);
 	return batch->nr > 0;
@@ -142,12 +142,13 @@ static void stock_up(struct pcpu_front *front, struct pcpu_chunk *chunk,
 	struct front_area *top = front->top[class], *limit = front->limit[class];
 	uint8_t *tags = chunk->tags;
 	size_t size = pcpu_front_size(class), first = batch->offsets[0];
-	bool all_have = has_pages(chunk, first, batch->offsets[batch->nr - 1] + size - first);
+	bool all_stay = (size_t)(limit - top) >= batch->nr - 1 &&
+			has_pages(chunk, first, batch->offsets[batch->nr - 1] + size - first);
 
 	for (size_t i = batch->nr - 1; i > 0; i--) {
 		size_t offset = batch->offsets[i];
 
-		if (unlikely(top == limit || (!all_have && !has_pages(chunk, offset, size))))
+		if (unlikely(!all_stay && (top == limit || !has_pages(chunk, offset, size))))
 			uncarve(chunk, class, offset);
 		else
 			*top++ = (struct front_area){base + offset, &tags[offset / FRONT_GRANULE]};

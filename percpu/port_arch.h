@@ -61,9 +61,5 @@ static inline bool port_irq_may_sleep(irqflags_t flags)
 
 static __always_inline void port_zero16(void *p)
 {
-#if __STDC_HOSTED__ /* a process has other plans for XMM0 */
-	__builtin_memset(p, 0, 16);
-#else
 	x86_zero16(p);
-#endif
 }

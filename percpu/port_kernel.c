@@ -130,12 +130,8 @@ static size_t may_succeed(enum port_hook hook, size_t n)
 
 size_t port_pages_alloc(unsigned int cpu, struct page **pages, size_t n)
 {
-	size_t wanted = may_succeed(PORT_PAGE, n);
-	size_t nr = page_alloc_many(smp_node_of(cpu), PAGE_PERCPU, pages, wanted);
-
-	for (size_t i = 0; i < nr; i++)
-		pages[i] = page_address(pages[i]);
-	return nr;
+	return page_alloc_many(smp_node_of(cpu), PAGE_PERCPU, (void **)pages,
+			       may_succeed(PORT_PAGE, n));
 }
 
 int port_map(uintptr_t addr, struct page *const *pages, size_t n)

@@ -40,7 +40,25 @@ static inline void x86_zero16_init(void)
 /* The 16 bytes from p on become 0. */
 static __always_inline void x86_zero16(void *p)
 {
+#if __STDC_HOSTED__ /* a process has other plans for XMM0 */
+	__builtin_memset(p, 0, 16);
+#else
 	__asm__ volatile("movups %%xmm0, %0" : "=m"(*(char(*)[16])p));
+#endif
+}
+
+/* The n bytes from p on become 0, n a multiple of 16. */
+static inline void x86_zero(void *p, size_t n)
+{
+	char *at = p, *end = at + n;
+
+	for (; (size_t)(end - at) >= 256; at += 256) {
+#pragma GCC unroll 16
+		for (size_t i = 0; i < 256; i += 16)
+			x86_zero16(at + i);
+	}
+	for (; at < end; at += 16)
+		x86_zero16(at);
 }
 
 /* Stores n bytes. */

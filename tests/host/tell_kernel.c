@@ -68,13 +68,13 @@ unsigned int smp_node_of(unsigned int cpu)
 	return cpu + 100;
 }
 
-size_t page_alloc_many(unsigned int node, enum page_owner owner, struct page **pages, size_t n)
+size_t page_alloc_many(unsigned int node, enum page_owner owner, void **pages, size_t n)
 {
 	size_t nr = kernel.out_of_memory ? 0 : n;
 
 	tell("pages %u %s %zu;", node, owner == PAGE_PERCPU ? "percpu" : "?", n);
 	for (size_t i = 0; i < nr; i++)
-		pages[i] = &descriptors[3 + i];
+		pages[i] = page_address(&descriptors[3 + i]);
 	return nr;
 }
 

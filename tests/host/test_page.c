@@ -194,10 +194,15 @@ static void nodes_are_preferred_not_required(void **state __unused)
 	check_back_to_start();
 }
 
+static struct page *page_of(const void *address)
+{
+	return phys_to_page(virt_to_phys(address));
+}
+
 /* More than one hold of the lock takes, and more than there are. */
 static void many_at_once(void **state __unused)
 {
-	static struct page *many[NR_SLOTS];
+	static void *many[NR_SLOTS];
 	size_t nr;
 
 	assert_true(start_free < NR_SLOTS);
@@ -205,20 +210,22 @@ static void many_at_once(void **state __unused)
 	assert_int_equal(page_count(PAGE_TEST), 50);
 	assert_null(many[50]);
 	for (size_t i = 0; i < 50; i++) {
-		assert_true(many[i]->node_id == 1 && many[i]->order == 0 && many[i]->entries == 0);
-		page_free(many[i]);
+		struct page *page = page_of(many[i]);
+
+		assert_true(page->node_id == 1 && page->order == 0 && page->entries == 0);
+		page_free(page);
 	}
 	nr = page_alloc_many(0, PAGE_TEST, many, NR_SLOTS);
 	assert_int_equal(nr, start_free);
 	assert_null(many[nr]);
 	assert_int_equal(page_alloc_many(0, PAGE_TEST, &many[nr], 1), 0);
 	while (nr > 0)
-		page_free(many[--nr]);
+		page_free(page_of(many[--nr]));
 	page_fail_nth(PAGE_HEAP, 20);
 	assert_int_equal(page_alloc_many(0, PAGE_HEAP, many, 40), 19);
 	assert_false(page_fail_pending());
 	for (nr = 0; nr < 19; nr++)
-		page_free(many[nr]);
+		page_free(page_of(many[nr]));
 	EXPECT_PANIC(page_alloc_many(0, PAGE_FREE, many, 1), "owner 0");
 	check_back_to_start();
 }
