@@ -25,8 +25,12 @@ void test_on_each_cpu(struct test_run *t, void (*fn)(void *arg), void *arg)
 {
 	unsigned int cpu;
 
-	for_each_online_cpu (cpu)
-		test_on_cpu(t, cpu, fn, arg);
+	for_each_online_cpu (cpu) {
+		bool last = cpumask_next(&cpu_online_mask, cpu + 1) >= nr_cpu_ids;
+
+		if (last || cpu % test_stride() == 0)
+			test_on_cpu(t, cpu, fn, arg);
+	}
 }
 
 unsigned int test_other_cpu(void)

@@ -8,28 +8,35 @@
 #include "tests/kernel/percpu_bag.h"
 #include "tests/kernel/percpu_util.h"
 
-/* Fails the hook at its n-th call for every n until a request needs no n-th call. Returns that n. */
+/* Fails the hook at its n-th call. False: the request needs no n-th call. */
+static bool fail_step(struct test_run *t, enum port_hook hook, unsigned long n, size_t size,
+		      size_t align)
+{
+	struct footprint before = footprint_take();
+	void __percpu *ptr;
+	bool hit;
+
+	port_fail_nth(hook, n);
+	ptr = __alloc_percpu(size, align);
+	hit = !port_fail_pending(hook);
+	port_fail_nth(hook, 0);
+	EXPECT(ptr != NULL || hit);
+	if (ptr)
+		free_percpu(ptr);
+	else
+		expect_unchanged(t, &before);
+	return hit;
+}
+
+/* For every n until a request needs no n-th call. Returns that n. */
 static unsigned long fail_every_step(struct test_run *t, enum port_hook hook, size_t size,
 				     size_t align)
 {
-	unsigned long needed = 0;
+	unsigned long n = 1;
 
-	for (unsigned long n = 1; n < 2000 && needed == 0 && !test_failed(t); n++) {
-		struct footprint before = footprint_take();
-		void __percpu *ptr;
-
-		port_fail_nth(hook, n);
-		ptr = __alloc_percpu(size, align);
-		if (port_fail_pending(hook))
-			needed = n;
-		port_fail_nth(hook, 0);
-		EXPECT(ptr != NULL || needed == 0);
-		if (ptr)
-			free_percpu(ptr);
-		else
-			expect_unchanged(t, &before);
-	}
-	return needed;
+	while (n < 2000 && !test_failed(t) && fail_step(t, hook, n, size, align))
+		n++;
+	return n;
 }
 
 TEST(percpu_O1_each_allocation_of_chunk_making_may_fail, TEST_QUICK)
@@ -48,9 +55,12 @@ TEST(percpu_O1_each_allocation_of_chunk_making_may_fail, TEST_QUICK)
 static void expect_one_failure_a_page(struct test_run *t, enum port_hook hook, size_t size)
 {
 	size_t zones = pcpu_guard_on ? PAGE_SIZE + GUARD_ZONE : 0;
+	unsigned long calls = PFN_UP(size + zones) * pcpu_nr_units;
 
-	EXPECT_EQ(fail_every_step(t, hook, size, PAGE_SIZE),
-		  PFN_UP(size + zones) * pcpu_nr_units + 1);
+	for (unsigned long n = 1; n < calls && !test_failed(t); n += test_stride())
+		EXPECT(fail_step(t, hook, n, size, PAGE_SIZE));
+	EXPECT(fail_step(t, hook, calls, size, PAGE_SIZE));
+	EXPECT(!fail_step(t, hook, calls + 1, size, PAGE_SIZE));
 }
 
 TEST(percpu_O19_pages_run_out_on_every_cpu_in_turn, TEST_QUICK)
