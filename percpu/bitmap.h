@@ -7,12 +7,12 @@
 #define GRANULE	    4	 /* bytes */
 #define LEAF	    1024 /* granules: a page */
 #define LEAF_WORDS  (LEAF / BITS_PER_LONG)
-#define NR_ALIGNS   11	       /* 4, 8 … 4096 */
-#define NR_KNOWN    64	       /* sizes that places are known of, a power of two */
-#define KNOWN_REACH (4 * LEAF) /* granules above such a place, and free runs there, */
-#define KNOWN_RUNS  16	       /* that are looked at before the tree is asked */
-#define KNOWN_MOST  320	       /* granules of the largest such size */
-#define NR_LOWS	    10	       /* lengths of runs, as powers of two; the last: all longer ones */
+#define NR_ALIGNS   11		/* 4, 8 … 4096 */
+#define NR_KNOWN    64		/* sizes that places are known of, a power of two */
+#define KNOWN_REACH (16 * LEAF) /* granules above such a place, and free runs there, */
+#define KNOWN_RUNS  64		/* that are looked at before the tree is asked */
+#define KNOWN_MOST  320		/* granules of the largest such size */
+#define NR_LOWS	    10		/* lengths of runs, as powers of two; the last: all longer ones */
 
 /* The free runs in a stretch of granules; all in granules. */
 struct bitmap_node {
