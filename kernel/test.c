@@ -276,6 +276,11 @@ unsigned int test_stride(void)
 	return 1 + (cpumask_weight(&cpu_possible_mask) - 1) / 16;
 }
 
+bool test_takes(unsigned int cpu)
+{
+	return cpu % test_stride() == 0 || cpu + 1 == nr_cpu_ids;
+}
+
 unsigned int test_count(const char *selection)
 {
 	unsigned int count = 0;

@@ -40,6 +40,8 @@ struct test {
 /* What is tried in turn for each CPU, or each CPU's page, is tried for some of them where there are many:
  * every so many-th. 1 up to 16 CPUs. */
 unsigned int test_stride(void);
+/* Whether that CPU is one of them; the last one always is. */
+bool test_takes(unsigned int cpu);
 
 /* Records a failure with a message and goes on. */
 void test_fail(struct test_run *t, const char *file, int line, const char *fmt, ...) __printf(4, 5);

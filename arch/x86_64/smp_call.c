@@ -17,8 +17,8 @@
 #include "kernel/spinlock.h"
 #include "kernel/time.h"
 
-#define BATCH	       32 /* CPUs called at the same time, from smp_call_all */
-#define HANG_NS	       10000000000ul
+#define BATCH	       32	     /* CPUs called at the same time, from smp_call_all */
+#define HANG_NS	       10000000000ul /* with many CPUs, which a host may hardly run at once, longer */
 #define SPINS_PER_LOOK 4096
 
 /* What is to be done, and on how many CPUs it is not done yet. */
@@ -73,15 +73,15 @@ static void call_interrupt(struct trap_frame *frame __unused)
 
 static void wait_done(const struct call *call)
 {
-	uint64_t since = time_ns();
+	uint64_t since = time_ns(), limit = HANG_NS * (1 + nr_cpu_ids / 32);
 
 	for (unsigned int spins = 1; __atomic_load_n(&call->pending, __ATOMIC_SEQ_CST) != 0;
 	     spins++) {
 		serve();
 		x86_pause();
-		if (spins % SPINS_PER_LOOK == 0 && time_ns() - since > HANG_NS)
+		if (spins % SPINS_PER_LOOK == 0 && time_ns() - since > limit)
 			panic("smp_call of %pS: %u CPUs have not answered for %lu s",
-			      (void *)call->fn, call->pending, HANG_NS / 1000000000);
+			      (void *)call->fn, call->pending, limit / 1000000000);
 	}
 }
 

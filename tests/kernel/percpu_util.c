@@ -26,9 +26,7 @@ void test_on_each_cpu(struct test_run *t, void (*fn)(void *arg), void *arg)
 	unsigned int cpu;
 
 	for_each_online_cpu (cpu) {
-		bool last = cpumask_next(&cpu_online_mask, cpu + 1) >= nr_cpu_ids;
-
-		if (last || cpu % test_stride() == 0)
+		if (test_takes(cpu))
 			test_on_cpu(t, cpu, fn, arg);
 	}
 }

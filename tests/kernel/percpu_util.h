@@ -9,8 +9,8 @@
 #include "kernel/test.h"
 #include "percpu/guard.h"
 
-/* Runs fn(arg) to its end in a thread pinned to that online CPU; to each in turn: of very many to the last and
- * every test_stride-th. */
+/* Runs fn(arg) to its end in a thread pinned to that online CPU; to each in turn: of very many to those
+ * that test_takes. */
 void test_on_cpu(struct test_run *t, unsigned int cpu, void (*fn)(void *arg), void *arg);
 void test_on_each_cpu(struct test_run *t, void (*fn)(void *arg), void *arg);
 /* An online CPU other than this one; this one if it is alone. */

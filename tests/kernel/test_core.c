@@ -17,17 +17,17 @@
 
 #define MANY_THREADS 64
 
-/* Starts fn(arg) on every stride-th online CPU, `each` times but no more than MANY_THREADS in all, or one on
- * each, and waits for all. Returns how many there were. */
-static unsigned int run_on_every(unsigned int stride, struct test_run *t, void (*fn)(void *),
-				 void *arg, unsigned int each)
+/* Starts fn(arg) on every online CPU, or on those that test_takes, `each` times but no more than MANY_THREADS in
+ * all, or one on each, and waits for all. Returns how many there were. */
+static unsigned int run_on(bool all, struct test_run *t, void (*fn)(void *), void *arg,
+			   unsigned int each)
 {
 	static struct thread *threads[NR_CPUS];
 	unsigned int limit = max(cpumask_weight(&cpu_online_mask), (unsigned int)MANY_THREADS);
 	unsigned int cpu, nr = 0;
 
 	for_each_online_cpu (cpu) {
-		for (unsigned int i = 0; cpu % stride == 0 && i < each && nr < limit; i++) {
+		for (unsigned int i = 0; (all || test_takes(cpu)) && i < each && nr < limit; i++) {
 			threads[nr] = thread_create("everywhere", fn, arg, cpu);
 			EXPECT(threads[nr] != NULL);
 			nr += threads[nr] != NULL;
@@ -41,7 +41,7 @@ static unsigned int run_on_every(unsigned int stride, struct test_run *t, void (
 static unsigned int run_everywhere(struct test_run *t, void (*fn)(void *), void *arg,
 				   unsigned int each)
 {
-	return run_on_every(test_stride(), t, fn, arg, each);
+	return run_on(false, t, fn, arg, each);
 }
 
 /* ---- Threads ---- */
@@ -57,7 +57,7 @@ TEST(core_a_pinned_thread_runs_on_its_cpu, TEST_QUICK)
 	unsigned int cpu;
 
 	ran = (struct cpumask){0};
-	EXPECT_EQ(run_on_every(1, t, note_cpu, &ran, 1), cpumask_weight(&cpu_online_mask));
+	EXPECT_EQ(run_on(true, t, note_cpu, &ran, 1), cpumask_weight(&cpu_online_mask));
 	for_each_online_cpu (cpu)
 		EXPECT(bitmap_test(ran.bits, cpu));
 }
@@ -117,7 +117,7 @@ TEST(core_a_spinning_thread_is_preempted, TEST_QUICK)
 	for_each_online_cpu (cpu) {
 		bool flag = false;
 
-		if (cpu % test_stride() != 0)
+		if (!test_takes(cpu))
 			continue;
 		spinner = thread_create("spinner", spin_until_set, &flag, cpu);
 		REQUIRE(spinner != NULL);
@@ -378,7 +378,7 @@ TEST(core_no_wake_up_is_lost_between_two_cpus, TEST_QUICK)
 		struct ball ball = {.turn = 0};
 		struct thread *thread;
 
-		if (cpu % test_stride() != 0)
+		if (!test_takes(cpu))
 			continue;
 		wait_queue_init(&ball.queue);
 		thread = thread_create("second player", play_second, &ball, cpu);

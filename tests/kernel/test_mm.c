@@ -303,12 +303,12 @@ static void stream_on_every_cpu(struct test_run *t, unsigned int length)
 	wrong_contents = 0;
 	stream_length = length;
 	for_each_online_cpu (cpu) {
-		if (cpu % test_stride() == 0)
+		if (test_takes(cpu))
 			threads[cpu] = thread_create("test_mm", stream_thread,
 						     (void *)(uintptr_t)cpu, cpu);
 	}
 	for_each_online_cpu (cpu) {
-		EXPECT(threads[cpu] != NULL || cpu % test_stride() != 0);
+		EXPECT(threads[cpu] != NULL || !test_takes(cpu));
 		if (threads[cpu] != NULL)
 			thread_join(threads[cpu]);
 	}

@@ -166,7 +166,7 @@ static void look_everywhere(struct look *look)
 	unsigned int cpu;
 
 	for_each_online_cpu (cpu) {
-		if (cpu % test_stride() == 0)
+		if (test_takes(cpu))
 			test_on_cpu(look->t, cpu, look_at, look);
 	}
 }

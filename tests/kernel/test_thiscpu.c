@@ -405,11 +405,11 @@ TEST(thiscpu_timer_interrupts_lose_no_increment, TEST_QUICK)
 	reset_counters();
 	REQUIRE(thread_tick_hook_add(count_in_interrupt));
 	for_each_online_cpu (cpu) {
-		if (cpu % test_stride() == 0)
+		if (test_takes(cpu))
 			threads[cpu] = thread_create("counting", run_counting, t, cpu);
 	}
 	for_each_online_cpu (cpu) {
-		EXPECT(threads[cpu] || cpu % test_stride() != 0);
+		EXPECT(threads[cpu] || !test_takes(cpu));
 		if (threads[cpu])
 			thread_join(threads[cpu]);
 	}

@@ -172,11 +172,11 @@ static void stream_on_every_cpu(struct test_run *t, size_t length)
 	stream_errors = 0;
 	stream_length = length;
 	for_each_online_cpu (cpu)
-		threads[cpu] = cpu % test_stride() == 0 ? thread_create("test_vm", stream_thread,
-									(void *)(uintptr_t)cpu, cpu)
-							: NULL;
+		threads[cpu] = test_takes(cpu) ? thread_create("test_vm", stream_thread,
+							       (void *)(uintptr_t)cpu, cpu)
+					       : NULL;
 	for_each_online_cpu (cpu) {
-		if (cpu % test_stride() != 0)
+		if (!test_takes(cpu))
 			continue;
 		EXPECT(threads[cpu] != NULL);
 		if (threads[cpu] != NULL)
