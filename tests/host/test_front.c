@@ -127,6 +127,24 @@ FRONT_TEST(front_a_request_past_the_classes_goes_past_the_front)
 	check_invariants("past the front");
 }
 
+/* A place with a gap of a few bytes before it, which the area map gives to the area below, is not for the
+ * front. */
+FRONT_TEST(front_an_area_after_an_odd_one_goes_past_the_front)
+{
+	void __percpu *odd, *ptr;
+
+	host_boot(&two_cpus);
+	odd = must_alloc(1093, 8);
+	ptr = must_alloc(8, 8);
+	check_invariants("an odd gap");
+	pattern_fill(odd, 1093, 1);
+	pattern_fill(ptr, 8, 2);
+	pattern_check(odd, 1093, 1);
+	host_free(ptr);
+	host_free(odd);
+	check_invariants("an odd gap again");
+}
+
 static void alloc_refused(void *arg __unused)
 {
 	struct pcpu_result result;
@@ -536,6 +554,7 @@ int main(void)
 		cmocka_unit_test(front_the_area_freed_last_is_handed_out_first),
 		cmocka_unit_test(front_a_hit_is_zeroed_on_every_cpu),
 		cmocka_unit_test(front_a_request_past_the_classes_goes_past_the_front),
+		cmocka_unit_test(front_an_area_after_an_odd_one_goes_past_the_front),
 		cmocka_unit_test(front_a_hit_is_refused_where_a_miss_would_be),
 		cmocka_unit_test(front_a_limit_doubles_with_each_miss_until_places_end),
 		cmocka_unit_test(front_has_more_places_and_batches_where_much_is_in_use),
