@@ -19,6 +19,7 @@ OPERATIONS = int(os.environ.get("OPERATIONS") or 1200)
 SEED = int(os.environ.get("SEED") or 1)
 EVERY = 40
 LIVE_BYTES = 1 << 20  # of one unit; the machine has memory for more
+ENGINE = "percpu_engine=areamap"  # the model places areas as it does
 
 CONFIGURATIONS = {
     "embed": (4, ""),
@@ -172,7 +173,8 @@ class Driver:
 
 def agrees(name):
     smp, cmdline = CONFIGURATIONS[name]
-    with session.Session(SMP=smp, CMDLINE=f"{session.QUIET} {cmdline}", NAME=f"model-{name}") as boot:
+    cmdline = f"{session.QUIET} {ENGINE} {cmdline}"
+    with session.Session(SMP=smp, CMDLINE=cmdline, NAME=f"model-{name}") as boot:
         driver = Driver(Monitor(boot), random.Random(f"{SEED} {name}"))
         driver.run(OPERATIONS)
         status, errors = boot.finish()

@@ -272,7 +272,7 @@ def test_an_empty_trace_has_a_page():
 
 
 def test_peaks_and_first_chunk_are_those_of_the_kernels_replay():
-    done = session.run(b"map 0\n", SMP=4, CMDLINE="selftest=none replay=pods")
+    done = session.run(b"map 0\n", SMP=4, CMDLINE="selftest=none replay=pods percpu_engine=areamap")
     line = re.search(r"^replay=pods .*", done.stdout, re.M)
     assert line, done.stdout[-1000:] + done.stderr
     kernel, summary = dict(word.split("=") for word in line[0].split()), page_of("test-pods")[1]
