@@ -39,7 +39,8 @@ EXCUSED = {
     ("README.md", "make setup test"): "is the test run that this is a part of",
     ("README.md", "make usb DEV=/dev/sdX"): "writes on a device, as root",
     ("README.md", "make picture TRACE=tests/traces/pods.trace"): "run by tests/picture/test_picture.py",
-    ("docs/debugging.md", "$ printf 'alloc 100 8\\nmap 0\\n' | make record CMDLINE='selftest=none replay=nft'"):
+    ("docs/debugging.md", "$ printf 'alloc 100 8\\nmap 0\\n' | make record "
+                          "CMDLINE='percpu_engine=areamap selftest=none replay=nft'"):
         "run, and its answers compared, by tests/gdb/test_record.py",
     ("docs/porting.md", None): "run, and its output compared, by tests/compile/test_port.py",
 }
