@@ -3,6 +3,7 @@
 #define LOG_AREA "test"
 #include "tests/kernel/percpu_bag.h"
 
+#include "arch/x86_64/paging.h"
 #include "kernel/printk.h"
 #include "kernel/thread.h"
 #include "mm/kmalloc.h"
@@ -90,6 +91,33 @@ static size_t count_ranges(void)
 	return count;
 }
 
+/* Page tables that the mappings of the vmalloc area need. */
+struct table_tally {
+	uintptr_t last_span[2]; /* that a mapping was in, of a table and of one of the level above */
+	size_t needed;
+};
+
+static bool tally_tables(uintptr_t va, size_t size __unused, unsigned int prot __unused, void *arg)
+{
+	static const unsigned int shifts[] = {21, 30};
+	struct table_tally *tally = arg;
+
+	for (size_t i = 0; i < ARRAY_SIZE(shifts) && va >= VMALLOC_START; i++) {
+		tally->needed += va >> shifts[i] != tally->last_span[i];
+		tally->last_span[i] = va >> shifts[i];
+	}
+	return va < VMALLOC_END;
+}
+
+/* Where the one chunk lies that is kept decides how many it needs, so those that are not needed are counted. */
+static size_t count_spare_tables(void)
+{
+	struct table_tally tally = {0};
+
+	paging_walk(tally_tables, &tally);
+	return page_count(PAGE_PGTABLE) - tally.needed;
+}
+
 struct footprint footprint_take(void)
 {
 	struct tally tally = {0};
@@ -111,6 +139,7 @@ struct footprint footprint_take(void)
 				 .books = s.meta_bytes - tally.map_bytes,
 				 .other_heap = kmalloc_bytes() - port_kernel_heap_bytes(),
 				 .ranges = count_ranges(),
+				 .spare_tables = count_spare_tables(),
 				 .digest = test_used_books_digest()};
 	for (unsigned int owner = 0; owner < PAGE_NR_OWNERS; owner++)
 		now.owned[owner] = page_count(owner);
@@ -125,12 +154,13 @@ static size_t chunk_books(void)
 	       BITS_TO_LONGS(pcpu_unit_pages) * sizeof(unsigned long) + pcpu_front_book_bytes();
 }
 
-/* Pages by owner; the heap's own pages follow its bytes, and what is free is the rest. */
+/* Pages by owner. The heap's own follow its bytes, page tables are counted in another way, and what is free is
+ * the rest. */
 static void expect_same_pages(struct test_run *t, const struct footprint *before,
 			      const struct footprint *after)
 {
 	for (unsigned int owner = 0; owner < PAGE_NR_OWNERS; owner++) {
-		if (owner == PAGE_HEAP || owner == PAGE_FREE ||
+		if (owner == PAGE_HEAP || owner == PAGE_FREE || owner == PAGE_PGTABLE ||
 		    after->owned[owner] == before->owned[owner])
 			continue;
 		test_fail(t, __FILE__, __LINE__, "pages of %s: got %zu, want %zu",
@@ -151,6 +181,7 @@ void expect_unchanged(struct test_run *t, const struct footprint *before)
 	EXPECT_EQ(after.books, before->books + extra * chunk_books());
 	EXPECT_EQ(after.other_heap, before->other_heap);
 	EXPECT_EQ(after.ranges, before->ranges + extra);
+	EXPECT_EQ(after.spare_tables, before->spare_tables);
 	EXPECT_EQ(after.digest, before->digest);
 	expect_same_pages(t, before, &after);
 	EXPECT(state_is_sound());

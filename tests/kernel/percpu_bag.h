@@ -37,6 +37,7 @@ struct footprint {
 	size_t books;		      /* heap bytes of the allocator's books but its maps */
 	size_t other_heap;	      /* heap bytes of all others */
 	size_t ranges;		      /* of the vmalloc area */
+	size_t spare_tables;	      /* page tables of it without an entry, less those from boot */
 	size_t owned[PAGE_NR_OWNERS]; /* pages */
 	uint64_t digest;	      /* test_used_books_digest */
 };

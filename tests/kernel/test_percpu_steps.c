@@ -73,7 +73,8 @@ static bool step_failed(const struct step *step)
 /* ---- Addresses where there are no page tables ---- */
 
 #define TABLE_SPAN ((size_t)2 << 20) /* of the addresses that one page table maps */
-#define MAX_HOLES  128
+#define MAX_HOLES  256
+#define MAX_HOLE   ((size_t)1 << 30)
 
 static uintptr_t holes[MAX_HOLES];
 static size_t nr_holes;
@@ -106,7 +107,7 @@ static void take_mapped_addresses(void)
 {
 	uintptr_t end = ALIGN_UP(last_range_end(), TABLE_SPAN);
 
-	for (size_t size = TABLE_SPAN; size >= PAGE_SIZE; size /= 2) {
+	for (size_t size = MAX_HOLE; size >= PAGE_SIZE; size /= 2) {
 		while (take_addresses(size, end))
 			;
 	}
