@@ -321,8 +321,9 @@ def test_bitmaps_and_ready_areas_are_read():
         live, *freed = (fields(boot.command("alloc 8")[0])["ptr"] for _ in range(7))
         for pointer in freed:
             boot.command(f"free {pointer}")
+        top = "'percpu/front_stock.c'::fronts[0]->top[2]"
         whys = answers("gdb", *(f"pcpu why {pointer} + 1" for pointer in (live, *freed)), "pcpu check",
-                       "pcpu cpus")
+                       "pcpu cpus", f"set var {top} -= 1", "pcpu check", f"set var {top} += 1")
         boot.command("alloc 65000")
         monitor = {line: boot.command(line) for line in ("chunks", "map 0", "map 1", "check")}
         settled = answers("gdb", *(f"pcpu {line}" for line in monitor), f"pcpu why {freed[0]}")
@@ -334,6 +335,7 @@ def test_bitmaps_and_ready_areas_are_read():
     need(whys[5], r"\narea=dead area_offset=\d+ area_length=8 into=1 hint=freed_and_waits_for_a_sweep\ncopy=")
     same("live areas", whys[7], "ok chunks=1 areas=1")
     need(whys[8], r"^cpu=0 .* ready=64 gdb=1 ")
+    same("one off its stack", whys[10], "error: front: areas that are idle and on no stack")
 
 
 # ---- Inside an allocation, in a panic ----
@@ -351,6 +353,17 @@ def test_commands_work_inside_an_allocation():
     need(got[9], rf"^(ok|error: chunk 0: ).*cpu{cpu} holds pcpu_lock")
     thread = re.search(r"Current thread is (\d)", got[11]).group(1)
     need(got[12], rf"cpu={cpu} .* gdb={thread} thread=replay pc=\S*relocate\+")
+
+
+def test_areas_on_their_way_to_a_stack_are_no_error():
+    sound = r"^ok chunks=1 areas=0 \(thread replay holds pcpu_alloc_mutex\)$"
+    got = answers("debug", "hbreak pcpu_populate", "continue", "pcpu check", "print batch.nr",
+                  "set var batch.offsets[1] += 4", "pcpu check", "set var batch.offsets[1] -= 4", "pcpu check",
+                  CMDLINE="selftest=none replay=nft percpu_engine=bitmap", SMP=4)
+    need(got[2], sound)
+    need(got[3], r" = [2-9]\d*$")
+    need(got[5], r"^error: front: areas that are idle and on no stack; thread replay holds pcpu_alloc_mutex")
+    need(got[7], sound)
 
 
 def test_a_check_inside_a_hit_says_so():
