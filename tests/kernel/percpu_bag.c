@@ -93,7 +93,7 @@ static size_t count_ranges(void)
 
 /* Page tables that the mappings of the vmalloc area need. */
 struct table_tally {
-	uintptr_t last_span[2]; /* that a mapping was in, of a table and of one of the level above */
+	uintptr_t last_span[2]; /* that a mapping was in: of a table, of one a level above */
 	size_t needed;
 };
 
