@@ -19,7 +19,7 @@
 #include "percpu/percpu.h"
 #include "percpu/port_kernel.h"
 
-#define DEFAULT_ENGINE "areamap"
+#define DEFAULT_ENGINE "bitmap"
 
 /* What the command line asks for. */
 struct wish {

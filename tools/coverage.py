@@ -22,13 +22,13 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUT = os.path.join("build", "coverage")
 BOOTS, KERNEL, HOST = (os.path.join(OUT, name) for name in ("boots", "kernel", "host"))
 # What boots: everything but the long rows of similar boots. BOOTS= picks those of test_boot.py.
-RUNS = [("tests/boot/test_boot.py 1/1", "all_tests_embed"),
-        ("tests/boot/test_boot.py 1/1", "all_tests_page"),
+RUNS = [("tests/boot/test_boot.py 1/1", "all_tests_embed_bitmap"),
+        ("tests/boot/test_boot.py 1/1", "all_tests_page_areamap"),
         ("tests/boot/test_panics.py", ""), ("tests/boot/test_boot.py 1/2", "[dhmpu]*"),
         ("tests/boot/test_boot.py 2/2", "[dhmpu]*"), ("tests/model/test_bad_input.py", ""),
         ("tests/boot/test_refusals.py", ""), ("tests/runner/test_runner.py", ""),
         ("tests/runner/test_terminal.py", ""), ("tests/metal/test_screen.py", ""),
-        ("tests/boot/test_boot.py 1/1", "bitmap_smp4"), ("tests/bench/test_bench_kinds.py", "")]
+        ("tests/bench/test_bench_kinds.py", "")]
 HOST_SIZES = {"HOST_OPS": "200000", "HOST_DEPTH": "3", "HOST_MEMO_DEPTH": "3"}
 WANTED = {"percpu": (100.0, 95.0), "the rest": (90.0, 0.0)}  # per cent of lines, of branches
 

@@ -125,8 +125,11 @@ LOCKS = {
     "destroys_a_chunk_with_areas": "chunk <n> must not be destroyed: it holds areas",
     "checks_with_interrupts_off": "mutex_lock of 'pcpu_alloc_mutex': this context may not sleep",
     "checks_inside_an_allocation": "mutex_lock of 'pcpu_alloc_mutex': thread 'main' owns it already",
-    "frees_under_the_heaps_lock":
+    "frees_under_the_heaps_lock percpu_front=off":
         "spin_lock of 'pcpu_lock' (class 10): the lock order puts it outside a lock that is held: "
+        "'broken heap' (class 30)",
+    "frees_under_the_heaps_lock percpu_front=on":  # whose hit takes no lock, but is recorded
+        "spin_lock of 'records' (class 15): the lock order puts it outside a lock that is held: "
         "'broken heap' (class 30)",
     "wakes_reclaim_under_the_lock": "port_reclaim_schedule: assertion failed: !port_lock_held()",
 }
@@ -143,7 +146,7 @@ BAD_INPUT = {
     "frees_a_static_variable":
         "free_percpu: <addr> is in the static area, at offset <n> of its <n> bytes in chunk 0<caller>",
     "frees_the_inside":
-        "free_percpu: <addr> is inside an area: the one of 100 bytes at offset <n> of chunk 0<caller>",
+        "free_percpu: <addr> is inside an area: the one of 128 bytes at offset <n> of chunk 0<caller>",
     "frees_past_the_last_chunk":
         "free_percpu: <addr> is in the gap past the last chunk, chunk 0<caller>",
     "frees_in_another_unit":
@@ -158,7 +161,7 @@ OWNERS = "allocated by <here>, freed by <here><caller>"
 DAMAGE = {
     "frees_twice": "free_percpu: double free: <addr> is already free: area of 100 bytes, " + OWNERS,
     "frees_the_inside":
-        "free_percpu: <addr> is inside an area: byte +40 of <addr>, 100 bytes, allocated by <here>, "
+        "free_percpu: <addr> is inside an area: byte +40 of <addr>, 128 bytes, allocated by <here>, "
         "not freed yet<caller>",
     "writes_past_an_area":
         "write past an area: area <addr> of 100 bytes, CPU 1, byte +100 is 0x07, not 0xbb; " + OWNERS,

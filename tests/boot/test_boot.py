@@ -23,6 +23,7 @@ import taptest  # noqa: E402
 
 EVENTS = {"netns": 10549, "nft": 4800, "pods": 43039}
 CLEAN = "failed=0 corrupt=0 leaked_pages=0"
+ENGINES = ("bitmap", "areamap")
 ALL_REPLAYS = "replay netns\nreplay nft\nreplay pods\ncheck\n"
 
 
@@ -43,28 +44,42 @@ class Boot:
         self.variables.setdefault("TIMEOUT", os.environ.get("TIMEOUT") or 150)
 
 
-def matrix():
-    """CPUs, first-chunk allocator, reserved size, unit size: every combination."""
-    for smp, alloc, reserve, unit in itertools.product((1, 2, 3, 4, 7, 16), ("embed", "page"),
-                                                       ("", "8K"), ("", "128K")):
-        name, cmdline = f"smp{smp}_{alloc}", f"percpu_alloc={alloc}"
+def matrix(other_half=False):
+    """CPUs, first-chunk allocator, reserved size, unit size: every combination, with one of the engines such that
+    each meets every combination of any three; the other half is with the other."""
+    axes = ((1, 2, 3, 4, 7, 16), ("embed", "page"), ("", "8K"), ("", "128K"))
+    for places in itertools.product(*(range(len(axis)) for axis in axes)):
+        smp, alloc, reserve, unit = (axis[place] for axis, place in zip(axes, places))
+        engine = ENGINES[(sum(places) + other_half) % 2]
+        name, cmdline = f"smp{smp}_{alloc}", f"percpu_alloc={alloc} percpu_engine={engine}"
         if reserve:
             name, cmdline = name + "_r" + reserve, f"{cmdline} percpu_reserve={reserve}"
         if unit:
             name, cmdline = name + "_u" + unit, f"{cmdline} percpu_unit={unit}"
-        yield Boot(name, cmdline, smp)
+        yield Boot(("soak_" if other_half else "") + f"{name}_{engine}", cmdline, smp)
+
+
+def of_each_engine():
+    """What is long and must hold with either."""
+    paged, all_three = "percpu_alloc=page percpu_reserve=8K", ("netns", "nft", "pods")
+    for engine in ENGINES:
+        word = f"percpu_engine={engine}"
+        yield Boot(f"all_tests_embed_{engine}", f"selftest=all panic_on_warn {word}", TIMEOUT=400)
+        yield Boot(f"all_tests_page_{engine}", f"selftest=all panic_on_warn {paged} {word}", TIMEOUT=400)
+        for smp in (1, 3, 4, 7):
+            yield Boot(f"replay_smp{smp}_{engine}", f"selftest=none {word}", smp, ALL_REPLAYS, all_three, TIMEOUT=280)
+        yield Boot(f"replay_page_{engine}", f"selftest=none {paged} {word}", 4, ALL_REPLAYS, all_three, TIMEOUT=280)
+        yield Boot(f"percpu_debug_{engine}", f"percpu_debug panic_on_warn replay=pods {word}", 4, "check\n", ("pods",),
+                   TIMEOUT=280)
+        yield Boot(f"percpu_debug_page_{engine}", f"percpu_debug panic_on_warn {paged} {word}", 3,
+                   "replay nft\nreplay netns\ncheck\n", ("nft", "netns"), TIMEOUT=280)
+        yield Boot(f"percpu_debug_smp1_{engine}", f"percpu_debug percpu_unit=128K {word}", 1)
 
 
 def others():
     """What the matrix does not vary."""
-    yield Boot("all_tests_embed", "selftest=all panic_on_warn", TIMEOUT=400)
-    yield Boot("all_tests_page", "selftest=all panic_on_warn percpu_alloc=page percpu_reserve=8K",
-               TIMEOUT=400)
-    for smp in (1, 3, 4, 7):
-        yield Boot(f"replay_smp{smp}", "selftest=none", smp, ALL_REPLAYS, ("netns", "nft", "pods"),
-                   TIMEOUT=280)
-    yield Boot("replay_page", "selftest=none percpu_alloc=page percpu_reserve=8K", 4, ALL_REPLAYS,
-               ("netns", "nft", "pods"), TIMEOUT=280)
+    yield Boot("bitmap_without_front", "percpu_engine=bitmap percpu_front=off")
+    yield Boot("areamap_with_front", "percpu_engine=areamap percpu_front=on")
     yield Boot("replay_module", "selftest=none replay=", 4, "stats\n", ("nft",),
                TRACE="tests/traces/nft.trace")
     yield Boot("smp48", "", 48)
@@ -79,17 +94,6 @@ def others():
     yield Boot("holes_in_cpu_ids_page", "cpu_ids=0,2,5 percpu_alloc=page", 3)
     yield Boot("dyn_20K", "percpu_dyn=20K percpu_alloc=embed percpu_engine=areamap")
     yield Boot("dyn_100K_page", "percpu_dyn=100K percpu_alloc=page")
-    yield Boot("percpu_debug", "percpu_debug panic_on_warn replay=pods", 4, "check\n", ("pods",), TIMEOUT=280)
-    yield Boot("percpu_debug_page", "percpu_debug panic_on_warn percpu_alloc=page percpu_reserve=8K", 3,
-               "replay nft\nreplay netns\ncheck\n", ("nft", "netns"), TIMEOUT=280)
-    yield Boot("percpu_debug_smp1", "percpu_debug percpu_unit=128K", 1)
-    for smp in (1, 3, 4):
-        yield Boot(f"bitmap_smp{smp}", "percpu_engine=bitmap", smp)
-    yield Boot("bitmap_without_front", "percpu_engine=bitmap percpu_front=off")
-    yield Boot("bitmap_page", "percpu_engine=bitmap percpu_alloc=page percpu_reserve=8K", 3)
-    yield Boot("bitmap_replay", "percpu_engine=bitmap selftest=none", 4, ALL_REPLAYS,
-               ("netns", "nft", "pods"), TIMEOUT=280)
-    yield Boot("areamap_with_front", "percpu_front=on percpu_engine=areamap")
     yield Boot("mem_128M", "", 2, MEM="128M")
     yield Boot("mem_5G", "", 2, MEM="5G")
     yield Boot("traps_on_undefined_behaviour", KERNEL="build/ubsan/percpu.elf")
@@ -99,6 +103,7 @@ def others():
 
 def soak():
     """Too long for every day: only by name (BOOTS=soak_*)."""
+    yield from matrix(other_half=True)
     for alloc in ("embed", "page"):
         yield Boot(f"soak_{alloc}", f"selftest=percpu_soak_ten_million_operations percpu_alloc={alloc}", 8,
                    TIMEOUT=3600)
@@ -150,7 +155,7 @@ def main():
     os.chdir(ROOT)
     part, parts = map(int, (sys.argv[1] if len(sys.argv) > 1 else "1/1").split("/"))
     pattern = os.environ.get("BOOTS") or "*"
-    known = [*others(), *matrix(), *(soak() if pattern.startswith("soak_") else [])]
+    known = [*of_each_engine(), *others(), *matrix(), *(soak() if pattern.startswith("soak_") else [])]
     boots = [boot for boot in known if fnmatch.fnmatch(boot.name, pattern)]
     if not boots:
         sys.exit(f"test_boot: no boot is named like BOOTS={pattern}")

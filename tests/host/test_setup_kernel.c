@@ -348,8 +348,9 @@ static void the_front_comes_with_the_bitmap_or_when_asked_for(void **state)
 	static const struct {
 		const char *engine, *front;
 		unsigned int enabled;
-	} cases[] = {{"areamap", NULL, 0}, {"areamap", "on", 1}, {"areamap", "off", 0},
-		     {"bitmap", NULL, 1},  {"bitmap", "off", 0}, {"bitmap", "on", 1}};
+	} cases[] = {{NULL, NULL, 1},	    {"areamap", NULL, 0}, {"areamap", "on", 1},
+		     {"areamap", "off", 0}, {"bitmap", NULL, 1},  {"bitmap", "off", 0},
+		     {"bitmap", "on", 1}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		power_on(state);

@@ -214,7 +214,7 @@ BROKEN_INPUT(asks_for_too_many_bytes, __alloc_reserved_percpu(PCPU_MIN_UNIT_SIZE
 BROKEN_INPUT(asks_for_an_align_of_three, __alloc_percpu(8, 3))
 BROKEN_INPUT(asks_with_interrupts_off, irq_save(); __alloc_percpu(64, 8))
 BROKEN_INPUT(asks_inside_an_allocation, port_mutex_lock(); __alloc_percpu(64, 8))
-BROKEN_INPUT(frees_the_inside, free_percpu(at(__alloc_percpu(100, 8), 40)))
+BROKEN_INPUT(frees_the_inside, free_percpu(at(__alloc_percpu(128, 8), 40)))
 BROKEN_INPUT(frees_past_the_last_chunk, free_percpu(first_unit_plus(pcpu_chunk_bytes())))
 BROKEN_INPUT(frees_in_another_unit, free_percpu(first_unit_plus(pcpu_unit_size)))
 BROKEN_INPUT(frees_an_ordinary_pointer, free_percpu((void __percpu *)(uintptr_t)&surplus))

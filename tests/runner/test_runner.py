@@ -174,7 +174,7 @@ def test_broken_kernels_fail_make_test():
     """The boots of `make test-kernel` with a broken kernel: the part fails, with the reason."""
     for what, message in (("panic", "the kernel panicked"), ("triple", "triple fault"),
                           ("test", "1 tests failed"), ("hang", "time-out")):
-        done = subprocess.run(["make", "-s", "test-kernel", "BOOTS=smp2_embed", f"BREAK={what}"],
+        done = subprocess.run(["make", "-s", "test-kernel", "BOOTS=smp2_embed_areamap", f"BREAK={what}"],
                               cwd=ROOT, text=True, capture_output=True, timeout=300, check=False,
                               env=environment(TIMEOUT=20 if what == "hang" else 120))
         last = done.stdout.strip().splitlines()[-1]
