@@ -263,7 +263,8 @@ HOST_TESTS_percpu := \
 	tests/host/test_anywhere.c \
 	tests/host/test_universe.c \
 	tests/host/test_bitmap_universe.c \
-	tests/host/test_interleave.c
+	tests/host/test_interleave.c \
+	tests/host/test_search.c
 
 HOST_TESTS := $(HOST_TESTS_percpu) \
 	tests/host/test_acpi.c \
@@ -453,7 +454,7 @@ HOST_PROGRAMS := $(B)/port_minimal/main $(HOST_TESTS_percpu:tests/host/%.c=$(B)/
 # shorter.
 HOST_OTHERS := HOST_FRONT=on HOST_ENGINE=bitmap HOST_ENGINE=bitmap@HOST_FRONT=on
 HOST_EITHER := $(addprefix $(B)/host/test_,where look asserts observe contract setup pages check guard \
-	quarantine report traps setup_kernel refusals fail interleave anywhere) $(B)/host-race/test_threads
+	quarantine report traps setup_kernel refusals fail interleave anywhere search) $(B)/host-race/test_threads
 with_others = $(foreach o,$(HOST_OTHERS),'env HOST_OPS=20000 HOST_STRIDE=9 $(subst @, ,$o) $1')
 T_host   := $(HOST_PROGRAMS) $(foreach t,$(HOST_EITHER),$(call with_others,$t)) \
 	'env HOST_ENGINE=bitmap HOST_FRONT=on $(B)/host/test_fail_traces'

@@ -7,9 +7,10 @@
  *	                    │    │    └► a chunk's books are full: grow them, unlocked, and search
  *anew └────┴► none: make a chunk, once, and search anew
  *
- * The search holds the spinlock; growing and making drop it, and whatever was seen before is then
- * forgotten, since frees may have moved anything. A chunk whose books cannot grow is passed over
- *for the rest of the request. Free is the spinlock only, so it works in interrupt handlers.
+ * The search holds the spinlock, and lets go of it now and then between two chunks. Growing and making drop
+ * it too, and whatever was seen before is then forgotten, since frees may have moved anything. A chunk whose
+ * books cannot grow is passed over for the rest of the request. Free is the spinlock only, so it works in
+ * interrupt handlers.
  */
 #include "percpu/front.h"
 #include "percpu/guard.h"
@@ -25,6 +26,8 @@ struct request {
 	uintptr_t caller;	  /* of the public function */
 	struct pcpu_grant grant;
 	unsigned int class; /* of the front that it is served for; 0: none */
+	unsigned int looks; /* at chunks in vain, under this hold of the lock */
+	irqflags_t flags;   /* of the search's hold of the lock */
 };
 
 /* (A) What comes along with a request of the front. */
@@ -32,6 +35,9 @@ static struct front_batch batch;
 
 /* Chunks that may be looked at in vain where others are sure to do. */
 #define FEW_CHUNKS 8
+
+/* Chunks that a search may pass by in one hold of the lock; to ask the engine in vain counts as all of them. */
+#define LOOKS_A_HOLD 32
 
 enum outcome { FOUND, BOOKS_FULL, NOT_FOUND };
 
@@ -72,50 +78,78 @@ static enum outcome try_chunk(struct request *req, struct pcpu_chunk *chunk)
 	bool fits;
 
 	pcpu_counters.chunks_visited++;
+	req->looks++;
 	if (chunk->space.hint < req->size || chunk->passed_over == req->serial)
 		return NOT_FOUND;
 	req->chunk = chunk;
 	req->book_bytes = pcpu_engine->grow_bytes(&chunk->space);
 	if (req->book_bytes > 0)
 		return BOOKS_FULL;
+	req->looks = LOOKS_A_HOLD;
 	fits = carve(req, chunk);
 	pcpu_chunk_relocate(chunk);
 	return fits ? FOUND : NOT_FOUND;
 }
 
-/* Front to back; tries: how many chunks at most, and not 0. */
+/* Lets go of the lock for a moment if enough was done under it, so that interrupts are not off for longer
+ * where there are more chunks. */
+static void let_interrupts_in(struct request *req)
+{
+	if (req->looks < LOOKS_A_HOLD)
+		return;
+	port_unlock(req->flags);
+	req->flags = port_lock();
+	req->looks = 0;
+}
+
+/*
+ * Front to back; tries: how many chunks at most. Between two of them frees may move chunks: to higher slots,
+ * to the front. One that is missed so had no room when the search began.
+ */
 static enum outcome search_slot(struct request *req, struct list_node *slot, size_t tries)
 {
-	struct pcpu_chunk *chunk, *next;
+	pcpu_cursor = slot->next;
+	while (pcpu_cursor != slot && tries-- > 0) {
+		struct pcpu_chunk *chunk = list_entry(pcpu_cursor, struct pcpu_chunk, node);
+		enum outcome outcome;
 
-	list_for_each_entry_safe (chunk, next, slot, node) {
-		enum outcome outcome = try_chunk(req, chunk);
-
-		if (outcome != NOT_FOUND || --tries == 0)
+		pcpu_cursor = chunk->node.next;
+		outcome = try_chunk(req, chunk);
+		if (outcome != NOT_FOUND)
 			return outcome;
+		let_interrupts_in(req);
 	}
 	return NOT_FOUND;
 }
 
+/* Slots from `first` up; tries: how many chunks of that one at most. */
+static enum outcome search_slots(struct request *req, unsigned int first, size_t tries)
+{
+	enum outcome outcome = NOT_FOUND;
+
+	for (unsigned int slot = first; slot < pcpu_nr_slots && outcome == NOT_FOUND; slot++) {
+		if (!list_empty(&pcpu_slots[slot]))
+			outcome = search_slot(req, &pcpu_slots[slot], tries);
+		tries = SIZE_MAX;
+	}
+	return outcome;
+}
+
 /*
  * With an exact engine a chunk of any slot but the first serves at once, if the alignment is no more than
- * 4; so of the first slot only a few are tried, and all of them only if it comes to that.
+ * 4; so of the first slot only a few are tried, and all of them only if it comes to that: then from there up
+ * again, where chunks of it may have gone meanwhile.
  */
 static enum outcome search(struct request *req)
 {
 	unsigned int first = pcpu_slot_of(req->size);
-	size_t tries = pcpu_engine->exact ? FEW_CHUNKS : SIZE_MAX;
+	enum outcome outcome = NOT_FOUND;
 
 	if (req->reserved)
 		return try_chunk(req, pcpu_reserved_chunk);
-	for (unsigned int slot = first; slot < pcpu_nr_slots; slot++) {
-		enum outcome outcome = search_slot(req, &pcpu_slots[slot], tries);
-
-		if (outcome != NOT_FOUND)
-			return outcome;
-		tries = SIZE_MAX;
-	}
-	return pcpu_engine->exact ? search_slot(req, &pcpu_slots[first], SIZE_MAX) : NOT_FOUND;
+	if (pcpu_engine->exact)
+		outcome = search_slots(req, first, FEW_CHUNKS);
+	return outcome == NOT_FOUND ? search_slots(req, first, SIZE_MAX) : outcome;
 }
 
 /*
@@ -164,10 +198,12 @@ static bool find_area(struct request *req, bool *made)
 	req->serial = ++last_serial;
 	*made = false;
 	for (;;) {
-		irqflags_t flags = port_lock();
-		enum outcome outcome = search(req);
+		enum outcome outcome;
 
-		port_unlock(flags);
+		req->flags = port_lock();
+		req->looks = 0;
+		outcome = search(req);
+		port_unlock(req->flags);
 		if (outcome == FOUND)
 			return true;
 		if (outcome == BOOKS_FULL) {

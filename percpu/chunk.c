@@ -20,6 +20,7 @@
 
 struct list_node *pcpu_slots;
 unsigned int pcpu_nr_slots;
+struct list_node *pcpu_cursor;
 struct pcpu_chunk *pcpu_reserved_chunk;
 struct pcpu_chunk *pcpu_first_chunk;
 struct list_node pcpu_all_chunks = LIST_INIT(pcpu_all_chunks);
@@ -63,6 +64,8 @@ void pcpu_chunk_relocate(struct pcpu_chunk *chunk)
 	pcpu_assert_locked(__func__);
 	if (chunk->reserved || slot == chunk->slot)
 		return;
+	if (pcpu_cursor == &chunk->node)
+		pcpu_cursor = chunk->node.next;
 	list_del(&chunk->node);
 	if (slot > chunk->slot)
 		list_add_front(&chunk->node, &pcpu_slots[slot]);

@@ -100,8 +100,10 @@ void *pcpu_mem_alloc(size_t size);
 void pcpu_mem_free(void *ptr, size_t size);
 
 /* ---- Chunks, slots, tree (chunk.c) ---- */
-extern struct list_node *pcpu_slots;	       /* (L) the lists */
-extern unsigned int pcpu_nr_slots;	       /* (C) */
+extern struct list_node *pcpu_slots; /* (L) the lists */
+extern unsigned int pcpu_nr_slots;   /* (C) */
+/* (L) What the search comes to next in its slot: a chunk's node, or the slot. Passed on by a chunk that moves. */
+extern struct list_node *pcpu_cursor;
 extern struct pcpu_chunk *pcpu_reserved_chunk; /* (C) NULL if there is no reserved area */
 extern struct pcpu_chunk
 	*pcpu_first_chunk; /* (C) the chunk that serves dynamic requests, or NULL */
