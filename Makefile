@@ -455,9 +455,11 @@ HOST_PROGRAMS := $(B)/port_minimal/main $(HOST_TESTS_percpu:tests/host/%.c=$(B)/
 HOST_OTHERS := HOST_FRONT=on HOST_ENGINE=bitmap HOST_ENGINE=bitmap@HOST_FRONT=on
 HOST_EITHER := $(addprefix $(B)/host/test_,where look asserts observe contract setup pages check guard \
 	quarantine report traps setup_kernel refusals fail interleave anywhere search) $(B)/host-race/test_threads
-with_others = $(foreach o,$(HOST_OTHERS),'env HOST_OPS=20000 HOST_STRIDE=9 $(subst @, ,$o) $1')
+with_others = $(foreach o,$(HOST_OTHERS),'env $(if $(findstring anywhere,$1),,HOST_OPS=20000) HOST_STRIDE=9 $(subst @, ,$o) $1')
 T_host   := $(HOST_PROGRAMS) $(foreach t,$(HOST_EITHER),$(call with_others,$t)) \
-	'env HOST_ENGINE=bitmap HOST_FRONT=on $(B)/host/test_fail_traces'
+	'env HOST_ENGINE=bitmap HOST_FRONT=on $(B)/host/test_fail_traces' \
+	'env HOST_ENGINE=bitmap HOST_STRIDE=9 $(B)/host/test_fail_traces' \
+	'env HOST_FRONT=on HOST_STRIDE=9 $(B)/host/test_fail_traces'
 T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
 	'tests/boot/test_boot.py 3/4' 'tests/boot/test_boot.py 4/4'
 T_gdb    := tests/gdb/test_gdb.py tests/gdb/test_record.py

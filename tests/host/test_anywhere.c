@@ -16,6 +16,7 @@
 #define DEFAULT_OPS 200000
 #define NR_STREAMS  (STREAM_NR_MACHINES + 1)
 #define MAX_SPAN    (128 << 10)
+#define NOWHERE	    SIZE_MAX
 #define EVERY	    32 /* operations from one look at everything to the next */
 
 struct live {
@@ -79,12 +80,12 @@ static void check_place(const struct live *area, size_t align, bool reserved)
 		      area->ptr + area->size <= live[i].ptr);
 }
 
-/* Whether a run of free bytes of the chunk has room for an area; of multiples of four bytes. */
-static bool has_room(const struct pcpu_chunk_info *chunk, size_t size, size_t align)
+/* The lowest offset where free bytes of the chunk have room for an area, of multiples of four bytes; NOWHERE. */
+static size_t lowest_place(const struct pcpu_chunk_info *chunk, size_t size, size_t align)
 {
 	static bool used[MAX_SPAN];
 	struct pcpu_where where;
-	size_t run = 0;
+	size_t run = 0, lowest = NOWHERE;
 
 	CHECK(chunk->span <= MAX_SPAN);
 	memset(used, 0, sizeof(used));
@@ -100,9 +101,21 @@ static bool has_room(const struct pcpu_chunk_info *chunk, size_t size, size_t al
 	for (size_t at = chunk->span; at-- > 0;) {
 		run = used[at] ? 0 : run + 1;
 		if (run >= size && at % align == 0)
-			return true;
+			lowest = at;
 	}
-	return false;
+	return lowest;
+}
+
+/* The engine `bitmap` by itself takes the lowest place of the chunk, or the odd bytes at its end. */
+static void check_lowest(const struct live *area, size_t align)
+{
+	size_t lowest;
+
+	if (host_has(HOST_AREAMAP) || !host_has(HOST_NO_FRONT) || stream_below(4) != 0)
+		return;
+	lowest = lowest_place(look_chunk(area->chunk), area->size, align);
+	if (lowest != NOWHERE)
+		CHECK_EQ(area->offset, lowest);
 }
 
 /* A request may have failed: there was nothing for it anywhere. */
@@ -113,7 +126,8 @@ static void check_failure(size_t size, size_t align, bool reserved)
 	reserved = reserved && reserved_size > 0;
 	CHECK(reserved || no_new_chunks);
 	for (size_t i = 0; i < n; i++)
-		if (look_at[i].reserved == reserved && has_room(&look_at[i], size, align))
+		if (look_at[i].reserved == reserved &&
+		    lowest_place(&look_at[i], size, align) != NOWHERE)
 			host_check_failed(__FILE__, __LINE__, "chunk %lu has room for %zu at %zu",
 					  look_at[i].id, size, align);
 }
@@ -138,6 +152,7 @@ static void alloc_one(size_t size, size_t align, bool reserved)
 	area->size = size;
 	area->seed = host_random(&stream_random);
 	check_place(area, align, reserved);
+	check_lowest(area, align);
 	check_filled(area->ptr, size, 0, "a fresh area");
 	pattern_fill(area->ptr, size, area->seed);
 	nr_live++;

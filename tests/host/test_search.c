@@ -113,7 +113,7 @@ static void move_the_next(void)
 	nr_moved++;
 }
 
-HOST_TEST(the_chunk_that_comes_next_moves_to_another_slot)
+static void move_chunks(void)
 {
 	set_stage();
 	ask_in_vain(WANTED, 4096, move_the_next);
@@ -122,12 +122,24 @@ HOST_TEST(the_chunk_that_comes_next_moves_to_another_slot)
 	CHECK(host_alloc(RUN + ABOVE, 4) != NULL);
 }
 
+HOST_TEST(the_chunk_that_comes_next_moves_to_another_slot)
+{
+	move_chunks();
+}
+
+HOST_TEST(with_bitmaps_chunks_that_move_are_found_in_their_new_slot)
+{
+	setenv("HOST_ENGINE", "bitmap", 1);
+	move_chunks();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(chunks_with_too_short_runs_are_passed_by_in_many_holds),
 		cmocka_unit_test(chunks_with_misaligned_runs_are_passed_by_in_many_holds),
 		cmocka_unit_test(the_chunk_that_comes_next_moves_to_another_slot),
+		cmocka_unit_test(with_bitmaps_chunks_that_move_are_found_in_their_new_slot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
