@@ -78,7 +78,7 @@ def test_time_goes_backwards_from_the_end_to_who_changed_a_value():
                   "hbreak free_percpu", "reverse-continue", "print pcpu_counters.frees")
     need(got[0], r"the kernel ends here with code 16; in a recording: reverse-continue goes back$")
     need(got[1], r"^ok chunks=1 areas=1$")
-    same("allocations", got[4], "$1 = 2401")
+    need(got[4], r"^\$1 = 240[01]$")  # counted after the chunk's, or before: the compiler's choice
     need(got[5], "run_alloc ")
     same("frees before the last one", got[9], "$2 = 2399")
 
