@@ -68,6 +68,15 @@ static inline size_t bitmap_next_clear(const unsigned long *map, size_t nbits, s
 	return bitmap_next(map, nbits, from, ~0ul);
 }
 
+/* How many bits of a word are set; pairs, fours and bytes of it are summed side by side. */
+static inline unsigned int word_weight(unsigned long word)
+{
+	word -= word >> 1 & 0x5555555555555555ul;
+	word = (word & 0x3333333333333333ul) + (word >> 2 & 0x3333333333333333ul);
+	word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0ful;
+	return (unsigned int)(word * 0x0101010101010101ul >> 56);
+}
+
 /* How many of the first nbits bits are set. */
 static inline size_t bitmap_weight(const unsigned long *map, size_t nbits)
 {

@@ -265,10 +265,40 @@ static bool populate(struct request *req)
 	return pcpu_populate(req->chunk, first, end) == 0;
 }
 
+/* Whether a page of the batch has no memory. */
+static bool needs_pages(const struct request *req)
+{
+	size_t end = PFN_UP(batch.offsets[batch.nr - 1] + req->size);
+
+	for (size_t n = batch.offsets[0] / PAGE_SIZE; n < end; n++) {
+		if (!pcpu_page_populated(req->chunk, n))
+			return true;
+	}
+	return false;
+}
+
+/* find_area, but before a batch of the front gets new pages, what other CPUs keep ready is looked for: if that is
+ * much, it goes back to its chunks, and another place may be found. */
+static bool find_frugally(struct request *req, bool *made)
+{
+	bool made_again, found;
+
+	if (!find_area(req, made))
+		return false;
+	if (req->class == 0 || req->chunk->immutable || !needs_pages(req) ||
+	    !pcpu_front_take_from_others())
+		return true;
+	undo_area(req);
+	req->surplus |= pcpu_front_sweep();
+	found = find_area(req, &made_again);
+	*made |= made_again;
+	return found;
+}
+
 /* Mutex held: finds, populates and zeroes. False when out of memory, with everything as before. */
 static bool serve(struct request *req, bool *made)
 {
-	if (!find_area(req, made))
+	if (!find_frugally(req, made))
 		return false;
 	if (!populate(req)) {
 		undo_area(req);

@@ -90,6 +90,9 @@ struct pcpu_engine {
 	/* Frees the area that starts at offset. Returns its length; 0 if no area in use starts
 	 * there. */
 	size_t (*free)(struct pcpu_space *space, size_t offset);
+	/* Frees the areas that start at the set bits of `starts`, bit 0: the 4 bytes at offset, a multiple of
+	 * 256. There is one at each, and one bit at least is set. Returns the sum of their lengths. */
+	size_t (*free_many)(struct pcpu_space *space, size_t offset, uint64_t starts);
 	/* As free, for an area just carved: also takes back the donated bytes if they are still
 	 * there. */
 	void (*undo)(struct pcpu_space *space, const struct pcpu_grant *grant);

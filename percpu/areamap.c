@@ -261,6 +261,15 @@ static size_t areamap_free(struct pcpu_space *space, size_t offset)
 	return length;
 }
 
+static size_t areamap_free_many(struct pcpu_space *space, size_t offset, uint64_t starts)
+{
+	size_t length = 0;
+
+	for (; starts != 0; starts &= starts - 1)
+		length += areamap_free(space, offset + 4 * (size_t)__builtin_ctzl(starts));
+	return length;
+}
+
 static void areamap_undo(struct pcpu_space *space, const struct pcpu_grant *grant)
 {
 	struct cursor at = entry_at(space, grant->offset);
@@ -380,6 +389,7 @@ const struct pcpu_engine areamap_engine = {
 	.alloc = areamap_alloc,
 	.alloc_many = areamap_alloc_many,
 	.free = areamap_free,
+	.free_many = areamap_free_many,
 	.undo = areamap_undo,
 	.find = areamap_find,
 	.walk = areamap_walk,

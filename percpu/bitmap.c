@@ -422,8 +422,9 @@ static unsigned int low_index(size_t length)
 	return min(63 - (unsigned int)__builtin_clzl(length), NR_LOWS - 1u);
 }
 
-/* [from, end) is free again, part of a run that may be longer. Further off than the largest known size it does
- * not matter where that begins or ends. */
+/* There is room in [from, end) again, at both ends of it, where it is part of runs that may be longer. Further
+ * off than the largest known size it does not matter where these begin or end; and it counts as one run, which is
+ * a guess on the safe side. */
 static void known_lower(struct pcpu_space *space, size_t from, size_t end)
 {
 	struct bitmap_books *b = space->books;
@@ -538,21 +539,44 @@ static size_t bitmap_alloc_many(struct pcpu_space *space, size_t size, size_t al
 	return n;
 }
 
-static size_t bitmap_free(struct pcpu_space *space, size_t offset)
+/*
+ * All in the word of the first granule, except for an area that goes on in the next. What goes on an area
+ * are runs of bits below which there is always a bit that is clear or its start; so the first one's bit,
+ * added to them, carries through its run to the end and clears it, and no further.
+ */
+static size_t bitmap_free_many(struct pcpu_space *space, size_t offset, uint64_t starts)
 {
 	struct bitmap_books *b = space->books;
-	size_t from = offset / GRANULE, end, length;
+	size_t first = offset / GRANULE, n = first / BITS_PER_LONG, next = first + BITS_PER_LONG;
+	unsigned long going_on = b->used[n] & ~b->start[n];
+	unsigned long freed = starts | (going_on & ~(going_on + (starts << 1 & going_on)));
+	size_t from = first + (size_t)__builtin_ctzl(starts);
+	size_t end = next - (size_t)__builtin_clzl(freed), length = word_weight(freed) * GRANULE;
 
-	if (offset % GRANULE != 0 || from >= b->granules || !bitmap_test(b->start, from))
-		return 0;
-	end = area_end(b, from);
-	bitmap_clear(b->start, from);
-	used_change(b, from, end, false);
+	b->start[n] &= ~starts;
+	b->used[n] &= ~freed;
+	if (end == next) {
+		end = next_edge(b, next, b->granules, true);
+		if (end > next)
+			used_change(b, next, end, false);
+		length += (end - next) * GRANULE;
+	}
+	if (end == b->granules)
+		length += space->span % GRANULE;
 	mark_dirty(b, from, end);
-	length = bytes_of(space, from, end);
 	space->free_size += length;
 	known_lower(space, from, end);
 	return length;
+}
+
+static size_t bitmap_free(struct pcpu_space *space, size_t offset)
+{
+	struct bitmap_books *b = space->books;
+	size_t from = offset / GRANULE, word = ALIGN_DOWN(from, (size_t)BITS_PER_LONG);
+
+	if (offset % GRANULE != 0 || from >= b->granules || !bitmap_test(b->start, from))
+		return 0;
+	return bitmap_free_many(space, word * GRANULE, 1ul << (from - word));
 }
 
 static void bitmap_undo(struct pcpu_space *space, const struct pcpu_grant *grant)
@@ -696,6 +720,7 @@ const struct pcpu_engine bitmap_engine = {
 	.alloc = bitmap_alloc,
 	.alloc_many = bitmap_alloc_many,
 	.free = bitmap_free,
+	.free_many = bitmap_free_many,
 	.undo = bitmap_undo,
 	.find = bitmap_find,
 	.walk = bitmap_walk,

@@ -323,51 +323,89 @@ static __always_inline bool take(size_t size, size_t align, bool observed, irqfl
 
 /* How a free of the shortest way went. */
 enum put_outcome {
-	PUT,	      /* done */
-	PUT_AND_WAKE, /* done, and reclaim is to be woken */
-	PUT_MISSED,   /* nothing was done */
+	PUT,	    /* done */
+	PUT_FULL,   /* claimed, but the stack has no room: put_full is to follow */
+	PUT_MISSED, /* nothing was done */
+};
+
+/* What put has found out, for what is to follow. */
+struct put {
+	struct pcpu_front *front;
+	struct pcpu_frame *frame;
+	uint8_t *tag;
+	size_t class;
+	int claimed; /* after PUT_MISSED: what a claim found that came too late, for give_up; or NOT_CLAIMED */
 };
 
 #define NOT_CLAIMED -1
 
-/* Frees an area of the front. Interrupts off. observed: somebody may be. *found: after PUT_MISSED, what a
- * claim found that came too late, for give_up; or NOT_CLAIMED. */
+/* Frees an area of the front. Interrupts off. observed: somebody may be. */
 static __always_inline enum put_outcome put(void __percpu *ptr, bool observed,
-					    const struct pcpu_event *event, int *found)
+					    const struct pcpu_event *event, struct put *put)
 {
-	size_t granule, was, class;
-	struct pcpu_front *front;
-	struct pcpu_frame *frame;
+	size_t granule, was;
 	struct front_area *area;
-	uint8_t *tag, claimed;
+	uint8_t claimed;
 
-	*found = NOT_CLAIMED;
-	frame = frame_find((uintptr_t)ptr, &granule);
-	if (unlikely(!frame || !mode_suits(observed)))
+	put->claimed = NOT_CLAIMED;
+	put->frame = frame_find((uintptr_t)ptr, &granule);
+	if (unlikely(!put->frame || !mode_suits(observed)))
 		return PUT_MISSED;
-	tag = &frame->tags[granule];
-	was = tag_of(tag);
+	put->tag = &put->frame->tags[granule];
+	was = tag_of(put->tag);
 	if (unlikely(!(was & TAG_LIVE)))
 		return PUT_MISSED;
-	claimed = tag_claim(tag);
+	claimed = tag_claim(put->tag);
 	if (unlikely(claimed != (uint8_t)was)) {
-		*found = claimed;
+		put->claimed = claimed;
 		return PUT_MISSED;
 	}
 	if (observed)
 		pcpu_tell(event);
-	class = was - TAG_LIVE;
-	front = this_cpu_read(my_front);
-	count_up(&front->frees[class], 1);
-	area = front->top[class];
-	if (unlikely(area == front->limit[class]))
-		return front_bury(front, frame, granule, pcpu_front_sizes[class]) ? PUT_AND_WAKE
-										  : PUT;
-	*area = (struct front_area){(uintptr_t)ptr, tag};
-	front->top[class] = area + 1;
+	put->class = was - TAG_LIVE;
+	put->front = this_cpu_read(my_front);
+	count_up(&put->front->frees[put->class], 1);
+	area = put->front->top[put->class];
+	if (unlikely(area == put->front->limit[put->class]))
+		return PUT_FULL;
+	*area = (struct front_area){(uintptr_t)ptr, put->tag};
+	put->front->top[put->class] = area + 1;
 	__asm__("" : "+r"(was)); /* else the class gets a register of its own, and that a push */
-	tag_set(tag, (unsigned int)was & ~TAG_LIVE);
+	tag_set(put->tag, (unsigned int)was & ~TAG_LIVE);
 	return PUT;
+}
+
+/* Bytes that die on a CPU before it asks again whether a full stack may hold more. */
+#define LOOK_BYTES 4096
+
+/* put_full when it is time to look: the area stays all the same if its stack may hold more from now on. */
+static __noinline bool put_deeper(void __percpu *ptr, const struct put *put)
+{
+	struct pcpu_front *front = put->front;
+
+	front->until_look = 0;
+	if (pcpu_front_deepen(front, (unsigned int)put->class)) {
+		*front->top[put->class]++ = (struct front_area){(uintptr_t)ptr, put->tag};
+		tag_set(put->tag, (unsigned int)put->class);
+		return false;
+	}
+	front_bury(front, put->frame, put->tag, pcpu_front_sizes[put->class]);
+	front->until_look = LOOK_BYTES;
+	front->until_wake -= LOOK_BYTES;
+	return front->until_wake < 0;
+}
+
+/* After PUT_FULL, interrupts still off: most of what does not fit is dead. Returns whether reclaim is to be
+ * woken. */
+static __always_inline bool put_full(void __percpu *ptr, const struct put *put)
+{
+	size_t size = pcpu_front_sizes[put->class];
+
+	put->front->until_look -= (ssize_t)size;
+	if (unlikely(put->front->until_look < 0))
+		return put_deeper(ptr, put);
+	front_bury(put->front, put->frame, put->tag, size);
+	return false;
 }
 
 /* After PUT_MISSED, interrupts still off: what put had found by ptr is still there. */
@@ -398,10 +436,16 @@ static __noinline void free_missed(void __percpu *ptr, uintptr_t caller, irqflag
 	pcpu_free_slowly(ptr, caller);
 }
 
-static __noinline void wake(irqflags_t flags)
+/* The parts of a struct put one by one, since they are in registers. */
+static __noinline void free_full(void __percpu *ptr, irqflags_t flags, struct pcpu_front *front,
+				 size_t class, uint8_t *tag, struct pcpu_frame *frame)
 {
+	struct put put = {.front = front, .frame = frame, .tag = tag, .class = class};
+	bool woken = put_full(ptr, &put);
+
 	port_irq_restore(flags);
-	pcpu_front_wake();
+	if (unlikely(woken))
+		pcpu_front_wake();
 }
 
 void __percpu *__alloc_percpu(size_t size, size_t align)
@@ -418,13 +462,13 @@ void __percpu *__alloc_percpu(size_t size, size_t align)
 void free_percpu(void __percpu *ptr)
 {
 	irqflags_t flags = port_irq_save();
-	int found;
+	struct put found;
 	enum put_outcome outcome = put(ptr, false, NULL, &found);
 
 	if (unlikely(outcome == PUT_MISSED))
-		free_missed(ptr, CALLER(), flags, found);
-	else if (unlikely(outcome == PUT_AND_WAKE))
-		wake(flags);
+		free_missed(ptr, CALLER(), flags, found.claimed);
+	else if (unlikely(outcome == PUT_FULL))
+		free_full(ptr, flags, found.front, found.class, found.tag, found.frame);
 	else
 		port_irq_restore(flags);
 }
@@ -450,15 +494,16 @@ bool pcpu_front_free(void __percpu *ptr, uintptr_t caller)
 	irqflags_t flags = port_irq_save();
 	struct pcpu_event event = {
 		.kind = PCPU_FREED, .ptr = ptr, .caller = caller, .flags = flags};
-	int found;
+	struct put found;
 	enum put_outcome outcome = put(ptr, true, &event, &found);
+	bool woken = outcome == PUT_FULL && put_full(ptr, &found);
 
 	if (outcome == PUT_MISSED)
-		give_up(ptr, found);
+		give_up(ptr, found.claimed);
 	port_irq_restore(flags);
-	if (outcome == PUT_AND_WAKE)
+	if (woken)
 		pcpu_front_wake();
-	return outcome == PUT || outcome == PUT_AND_WAKE;
+	return outcome != PUT_MISSED;
 }
 
 /* Takes up to n areas of the class from this CPU's stack. Interrupts off. */
@@ -497,17 +542,17 @@ size_t pcpu_front_free_batch(void __percpu *const *ptrs, size_t n)
 	enum put_outcome outcome = PUT;
 	bool woken = false;
 	size_t done = 0;
-	int found;
+	struct put found;
 
 	while (done < n) {
 		outcome = put(ptrs[done], false, NULL, &found);
 		if (outcome == PUT_MISSED)
 			break;
-		woken |= outcome == PUT_AND_WAKE;
+		woken |= outcome == PUT_FULL && put_full(ptrs[done], &found);
 		done++;
 	}
 	if (outcome == PUT_MISSED)
-		give_up(ptrs[done], found);
+		give_up(ptrs[done], found.claimed);
 	port_irq_restore(flags);
 	if (woken)
 		pcpu_front_wake();

@@ -14,9 +14,11 @@
  *	  │ stocked up                sweep                  ▼
  *	chunk ◄─────────────────────────────────────────── dead
  *
- * How deep a stack may be, its class earns: each time it is found empty it may hold twice as many, as long as
- * all stacks together stay within a budget, FRONT_BYTES and an eighth of the bytes that are carved; a CPU that
- * comes when others have all of it may still have its share. A drain starts a stack anew.
+ * How deep a stack may be, it earns: what a miss carves, and what is freed while it is full, may stay as long
+ * as all stacks together keep within a budget, FRONT_BYTES and a quarter of the bytes that are carved; a CPU that
+ * comes when others have all of it may still have its share. A miss carves in proportion to what its class has
+ * live, and before it takes new pages, it takes what other CPUs keep ready if that is much. A drain starts a stack
+ * anew.
  *
  * What an area is, is said by its tag: a byte for each granule of a unit, that of the area's first
  * granule counts. To the engine an area is in use until it is swept.
@@ -36,7 +38,7 @@
 #define FRONT_MAX_ALIGN	 64   /* so do those with a larger alignment */
 #define FRONT_NR_CLASSES 61   /* class 0: past the front */
 #define FRONT_BATCH	 256  /* areas carved at a time, at most */
-#define FRONT_BYTES	 8192 /* that all stacks may hold together, however little is carved */
+#define FRONT_BYTES	 49152 /* that all stacks may hold together, however little is carved */
 
 /* A place in a stack. */
 struct front_area {
@@ -52,6 +54,7 @@ struct pcpu_front {
 	unsigned long allocs[FRONT_NR_CLASSES];	     /* by this CPU, since boot; any CPU may read */
 	unsigned long frees[FRONT_NR_CLASSES];
 	unsigned long dead_bytes;  /* that this CPU marked dead, since boot; any CPU may read */
+	ssize_t until_look;	   /* of them, until a full stack is looked at: may it hold more? */
 	ssize_t until_wake;	   /* of them, until reclaim is woken */
 	size_t limit_bytes;	   /* of areas, if all stacks were at their limits */
 	struct front_area areas[]; /* the stacks */
@@ -70,7 +73,7 @@ void pcpu_front_shut(void);
 extern bool pcpu_front_on;
 /* (L) Areas of the front that are carved, live or not, and their bytes. */
 extern size_t pcpu_front_areas, pcpu_front_bytes;
-/* The sum of all CPUs' limit_bytes; rises under (A), falls in a drain on each CPU. */
+/* The sum of all CPUs' limit_bytes; each CPU changes it by its own. */
 extern size_t pcpu_front_limits;
 
 /* ---- The two hits; the public functions begin with them. Any context but NMI. ---- */
@@ -123,7 +126,7 @@ struct front_batch {
 	size_t nr;
 	size_t offsets[FRONT_BATCH]; /* rising */
 };
-/* Carves from the chunk what there is room for, up to what this CPU's stack has earned; all are idle and on no
+/* Carves from the chunk what there is room for, up to what this CPU's stack may take; all are idle and on no
  * stack. False: not one fits. (L) held. */
 bool pcpu_front_carve(struct pcpu_chunk *chunk, struct front_batch *batch);
 /* Makes the first area live, counted as this CPU's, and puts the others on its stack: those that fit there and
@@ -154,6 +157,8 @@ size_t pcpu_front_dead(void);
 bool pcpu_front_sweep(void);
 /* All that is ready on any CPU is dead now; after it, no CPU is inside a hit that began before. */
 void pcpu_front_drain(void);
+/* If other CPUs keep much ready, beside what is carved: all of that is dead now. Returns whether it is. */
+bool pcpu_front_take_from_others(void);
 /* Each CPU is past the hits that it was in: what they looked up may go away. */
 void pcpu_front_pass(void);
 /* While closed, no CPU is inside a hit and none begins one. */

@@ -67,19 +67,18 @@ static inline unsigned long count_of(const unsigned long *counter)
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
-/*
- * An idle area that this CPU does not keep: the next sweep finds it by the mark of its block, which is
- * set after the tag. Returns whether so much has died that reclaim is to be woken. Interrupts off.
- */
-static __always_inline bool front_bury(struct pcpu_front *front, const struct pcpu_frame *frame,
-				       size_t granule, size_t size)
+/* An idle area that this CPU does not keep: the next sweep finds it by the mark of its block, which is set after
+ * the tag. Interrupts off. */
+static __always_inline void front_bury(struct pcpu_front *front, const struct pcpu_frame *frame,
+				       uint8_t *tag, size_t size)
 {
+	size_t granule = (size_t)(tag - frame->tags);
+
 	/* With it goes what the last owner did to the area, to whoever sweeps it. */
-	__atomic_store_n(&frame->tags[granule], TAG_DEAD, __ATOMIC_RELEASE);
+	__atomic_store_n(tag, TAG_DEAD, __ATOMIC_RELEASE);
 	__atomic_store_n(&frame->marks[granule / (FRONT_BLOCK / FRONT_GRANULE)], 1,
 			 __ATOMIC_RELEASE);
 	count_up(&front->dead_bytes, size);
-	return (front->until_wake -= (ssize_t)size) < 0;
 }
 
 /* Makes a CPU's hits work on that front; NULL: on none. At set-up. */
@@ -101,5 +100,14 @@ struct pcpu_front *pcpu_front_of(unsigned int cpu);
 struct pcpu_front *pcpu_front_mine(void);
 /* The frame that holds an area of the front. Interrupts off, or (A) held. */
 struct pcpu_frame *pcpu_front_frame(uintptr_t ptr);
+/* Lets a full stack hold some more, if there is room in the budget. Returns whether it does. Its CPU, interrupts
+ * off. */
+bool pcpu_front_deepen(struct pcpu_front *front, unsigned int class);
+/* While held, no stack is deepened. (A) held. */
+void pcpu_front_hold_limits(bool held);
+/* Bytes that are carved, as the last miss or sweep left them. Any context. */
+size_t pcpu_front_carved(void);
+/* Takes note of them. (L) held. */
+void pcpu_front_note_carved(void);
 /* Raises or lowers a limit to n areas; no fewer than are ready. Its CPU, interrupts off. */
 void pcpu_front_limit_set(struct pcpu_front *front, unsigned int class, size_t n);

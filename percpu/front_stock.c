@@ -3,16 +3,15 @@
  * How areas come to the front, the ways past it, and its numbers.
  *
  * A stack's place in the array of areas is fixed: the small classes have room for many. Its limit is
- * what it may use of that. A miss raises the limit, so a class that is in demand comes to be carved a
- * few dozen at a time, and one that is asked for now and then keeps an area or two.
+ * what it may use of that: as much as ever came to be on it at a time, by a miss or by frees, since it was drained.
  */
 #include "percpu/front_internal.h"
 
-#define FIRST_LIMIT  4		      /* areas that a class may hold once it has missed */
-#define MUCH_IN_USE  (24 * PAGE_SIZE) /* bytes carved: then what stacks hold hardly matters beside */
-#define LITTLE_BYTES 8192	      /* that a stack may hold until then */
-#define CLASS_BYTES  32768	      /* and however much is carved */
-#define MOST_PLACES  512	      /* areas that it may */
+#define BATCH_BYTES  2048  /* that a miss may carve of any class; */
+#define BATCH_SHARE  4	   /* or so much of what the class has live, if that is more */
+#define LEAST_BATCH  2	   /* areas, besides the caller's */
+#define CLASS_BYTES  32768 /* that a stack may hold */
+#define MOST_PLACES  512   /* areas that it may */
 #define LEAST_PLACES 8
 #define MANY_CPUS    16 /* with more, stacks are shorter, so that their memory stays the same */
 
@@ -29,25 +28,33 @@ struct pcpu_front *pcpu_front_of(unsigned int cpu)
 
 /* ---- Limits ---- */
 
-/* How many areas of a class are so many bytes, within what a stack may hold. */
-static size_t places_of(unsigned int class, size_t bytes)
+/* How many areas a class's stack may hold, if there is room for them. */
+static size_t places_of(unsigned int class)
 {
-	size_t most = min(bytes / pcpu_front_size(class), (size_t)MOST_PLACES);
+	size_t most = min((size_t)CLASS_BYTES / pcpu_front_size(class), (size_t)MOST_PLACES);
 
 	return max(most / (pcpu_nr_units / MANY_CPUS + 1), (size_t)LEAST_PLACES);
 }
 
-/* (L) held. */
-static bool much_in_use(void)
+static size_t carved; /* (L) to change */
+
+size_t pcpu_front_carved(void)
 {
-	return pcpu_counters.live_bytes >= MUCH_IN_USE;
+	return __atomic_load_n(&carved, __ATOMIC_RELAXED);
 }
 
-/* Bytes by which this CPU's limits may rise. (L) held. */
+void pcpu_front_note_carved(void)
+{
+	pcpu_assert_locked(__func__);
+	__atomic_store_n(&carved, pcpu_counters.live_bytes, __ATOMIC_RELAXED);
+}
+
+/* Bytes by which this CPU's limits may rise. When several CPUs raise theirs at once, each may have the last. */
 static size_t room_left(const struct pcpu_front *front)
 {
-	size_t budget = FRONT_BYTES + pcpu_counters.live_bytes / 4;
-	size_t all = READ_ONCE(pcpu_front_limits), share = budget / (4 * pcpu_nr_units);
+	size_t budget = FRONT_BYTES + pcpu_front_carved() / 4;
+	size_t all = __atomic_load_n(&pcpu_front_limits, __ATOMIC_RELAXED);
+	size_t share = budget / (4 * pcpu_nr_units);
 
 	return max(budget - min(all, budget), share - min(front->limit_bytes, share));
 }
@@ -62,15 +69,32 @@ void pcpu_front_limit_set(struct pcpu_front *front, unsigned int class, size_t n
 	front->limit[class] = front->bottom[class] + n;
 }
 
-/* By how many areas a miss lets its class hold more: twice as many, as far as there is room. Its CPU, (L)
- * held. */
-static size_t raise_by(const struct pcpu_front *front, unsigned int class)
+/* How many areas more than it holds a stack could, and may: its limit at least. Its CPU, interrupts off. */
+static size_t free_places(const struct pcpu_front *front, unsigned int class)
 {
-	size_t old = (size_t)(front->limit[class] - front->bottom[class]);
-	size_t most = places_of(class, much_in_use() ? CLASS_BYTES : LITTLE_BYTES);
-	size_t more = min(old == 0 ? (size_t)FIRST_LIMIT : old, most - min(old, most));
+	size_t ready = (size_t)(front->top[class] - front->bottom[class]);
+	size_t limit = (size_t)(front->limit[class] - front->bottom[class]);
+	size_t most = limit + room_left(front) / pcpu_front_size(class);
 
-	return min(more, room_left(front) / pcpu_front_size(class));
+	return max(min(most, places_of(class)), limit) - ready;
+}
+
+static bool limits_held; /* (A) to change */
+
+void pcpu_front_hold_limits(bool held)
+{
+	__atomic_store_n(&limits_held, held, __ATOMIC_RELAXED);
+}
+
+bool pcpu_front_deepen(struct pcpu_front *front, unsigned int class)
+{
+	size_t limit = (size_t)(front->limit[class] - front->bottom[class]);
+	size_t more = min(free_places(front, class), max(limit / 8, 4ul));
+
+	if (more == 0 || __atomic_load_n(&limits_held, __ATOMIC_RELAXED))
+		return false;
+	pcpu_front_limit_set(front, class, limit + more);
+	return true;
 }
 
 /* ---- In ---- */
@@ -94,25 +118,26 @@ static void count_carved(struct pcpu_chunk *chunk, unsigned int class, ssize_t a
 	pcpu_front_bytes += bytes;
 }
 
-/* Areas of a class that are carved at a time: fewer while little is in use. (L) held. */
-static size_t batch_of(unsigned int class)
+/* Areas of a class that a miss carves: a caller's, and what is worth having ready besides. A class that this
+ * CPU only frees has none live here, or fewer. */
+static size_t batch_of(const struct pcpu_front *front, unsigned int class)
 {
-	if (much_in_use())
-		return FRONT_BATCH;
-	return pcpu_front_size(class) <= FRONT_GRANULE ? FRONT_BATCH / 2 : FRONT_BATCH / 4;
+	ssize_t live = (ssize_t)(front->allocs[class] - front->frees[class]);
+	size_t least = max((size_t)BATCH_BYTES / pcpu_front_size(class), (size_t)LEAST_BATCH);
+	size_t want = max(live > 0 ? (size_t)live / BATCH_SHARE : 0, least);
+
+	return min(min(want, free_places(front, class)) + 1, (size_t)FRONT_BATCH);
 }
 
 bool pcpu_front_carve(struct pcpu_chunk *chunk, struct front_batch *batch)
 {
-	const struct pcpu_front *front = pcpu_front_mine();
 	unsigned int class = batch->class;
-	size_t want = (size_t)(front->limit[class] - front->top[class]) + raise_by(front, class);
 	uint8_t *tags = chunk->tags;
 
 	pcpu_assert_locked(__func__);
 	batch->nr = pcpu_engine->alloc_many(&chunk->space, pcpu_front_size(class),
-					    pcpu_front_align(class), min(want + 1, batch_of(class)),
-					    batch->offsets);
+					    pcpu_front_align(class),
+					    batch_of(pcpu_front_mine(), class), batch->offsets);
 	for (size_t i = 0, nr = batch->nr; i < nr; i++)
 		tag_set(&tags[batch->offsets[i] / FRONT_GRANULE], class);
 	count_carved(chunk, class, (ssize_t)batch->nr);
@@ -161,12 +186,15 @@ void pcpu_front_adopt(struct pcpu_chunk *chunk, const struct front_batch *batch)
 	irqflags_t flags = port_lock();
 	struct pcpu_front *front = pcpu_front_mine();
 	unsigned int class = batch->class;
-	size_t old = (size_t)(front->limit[class] - front->bottom[class]);
+	size_t ready = (size_t)(front->top[class] - front->bottom[class]) + batch->nr - 1;
 
 	tag_set(&chunk->tags[batch->offsets[0] / FRONT_GRANULE], TAG_LIVE | class);
 	count_up(&front->allocs[class], 1);
-	pcpu_front_limit_set(front, class, old + raise_by(front, class));
+	if (ready > (size_t)(front->limit[class] - front->bottom[class]) &&
+	    batch->nr - 1 <= free_places(front, class))
+		pcpu_front_limit_set(front, class, ready);
 	stock_up(front, chunk, batch);
+	pcpu_front_note_carved();
 	pcpu_chunk_relocate(chunk);
 	port_unlock(flags);
 }
@@ -227,7 +255,7 @@ static void front_init(struct pcpu_front *front)
 
 	for (unsigned int class = 1; class < FRONT_NR_CLASSES; class ++) {
 		front->top[class] = front->bottom[class] = front->limit[class] = place;
-		place += places_of(class, CLASS_BYTES);
+		place += places_of(class);
 	}
 	front->until_wake = (ssize_t)pcpu_unit_size;
 }
@@ -237,7 +265,7 @@ static size_t front_bytes(void)
 	size_t places = 0;
 
 	for (unsigned int class = 1; class < FRONT_NR_CLASSES; class ++)
-		places += places_of(class, CLASS_BYTES);
+		places += places_of(class);
 	return sizeof(struct pcpu_front) + places * sizeof(struct front_area);
 }
 

@@ -30,29 +30,41 @@ static uint64_t find_dead(uint64_t tags)
 	return ~(((differs & BYTES_7F) + BYTES_7F) | differs | BYTES_7F);
 }
 
+/* The dead of 64 tags, a bit each: of every 8, the bytes' top bits are multiplied into one byte. */
+static uint64_t dead_of_block(const uint8_t *tags)
+{
+	uint64_t dead = 0;
+
+	for (unsigned int n = 0; n < FRONT_BLOCK / FRONT_GRANULE; n += 8) {
+		uint64_t word = __atomic_load_n((const uint64_t *)&tags[n], __ATOMIC_RELAXED);
+
+		dead |= (find_dead(word) >> 7) * 0x0102040810204080ul >> 56 << n;
+	}
+	return dead;
+}
+
 /* Gives the dead areas that start in one block back. (L) held. */
 static void sweep_block(struct pcpu_chunk *chunk, uint8_t *mark, size_t block)
 {
-	size_t first = block * (FRONT_BLOCK / FRONT_GRANULE);
+	uint8_t *tags = &chunk->tags[block * (FRONT_BLOCK / FRONT_GRANULE)];
+	uint64_t dead;
+	size_t areas = 0, length;
 
 	__atomic_exchange_n(mark, 0, __ATOMIC_SEQ_CST); /* before the tags are read */
-	for (size_t n = first; n < first + FRONT_BLOCK / FRONT_GRANULE; n += 8) {
-		uint64_t *word = (uint64_t *)&chunk->tags[n];
-		uint64_t dead = find_dead(__atomic_load_n(word, __ATOMIC_RELAXED));
+	dead = dead_of_block(tags);
+	if (dead == 0)
+		return;
+	for (uint64_t rest = dead; rest != 0; rest &= rest - 1, areas++) {
+		uint8_t *tag = &tags[__builtin_ctzl(rest)];
 
-		for (; dead != 0; dead &= dead - 1) {
-			size_t granule = n + (size_t)__builtin_ctzl(dead) / 8;
-			size_t length;
-
-			__atomic_load_n(&chunk->tags[granule], __ATOMIC_ACQUIRE);
-			tag_set(&chunk->tags[granule], 0);
-			length = pcpu_engine->free(&chunk->space, granule * FRONT_GRANULE);
-			pcpu_count_carved(chunk, -1, -length);
-			pcpu_front_areas--;
-			pcpu_front_bytes -= length;
-			swept_bytes += length;
-		}
+		__atomic_load_n(tag, __ATOMIC_ACQUIRE);
+		tag_set(tag, 0);
 	}
+	length = pcpu_engine->free_many(&chunk->space, block * FRONT_BLOCK, dead);
+	pcpu_count_carved(chunk, -(ssize_t)areas, -length);
+	pcpu_front_areas -= areas;
+	pcpu_front_bytes -= length;
+	swept_bytes += length;
 }
 
 /* Only whoever holds the mutex searches, so the chunk may wait for its slot until all of it is swept. */
@@ -61,6 +73,7 @@ static bool relocate(struct pcpu_chunk *chunk)
 	irqflags_t flags = port_lock();
 	bool surplus;
 
+	pcpu_front_note_carved();
 	pcpu_chunk_relocate(chunk);
 	surplus = pcpu_chunks_surplus();
 	port_unlock(flags);
@@ -108,46 +121,88 @@ bool pcpu_front_sweep(void)
 /* Areas that a drain lets a CPU bury before its interrupts are on again. */
 #define DRAIN_PORTION 64
 
-/* Buries up to max areas of a stack; returns how many. What is left is the limit then: no free adds to it. */
+/* What other CPUs may keep ready before a miss takes it from them: so much, and a share of what is carved. */
+#define OTHERS_BYTES 2048
+#define OTHERS_SHARE 16
+
+/* Buries up to max areas of a stack; returns how many. What is left is the limit then. */
 static size_t drain_class(struct pcpu_front *front, unsigned int class, size_t max)
 {
 	size_t left = (size_t)(front->top[class] - front->bottom[class]), n = min(left, max);
 
 	for (size_t i = 0; i < n; i++) {
 		struct front_area *area = --front->top[class];
-		struct pcpu_frame *frame = pcpu_front_frame(area->ptr);
 
-		front_bury(front, frame, (size_t)(area->tag - frame->tags), pcpu_front_size(class));
+		front_bury(front, pcpu_front_frame(area->ptr), area->tag, pcpu_front_size(class));
 	}
 	pcpu_front_limit_set(front, class, left - n);
 	return n;
 }
 
-static void drain_this_cpu(void *more)
+struct drain {
+	const struct pcpu_front *spared;
+	bool more; /* areas are left on some CPU */
+};
+
+static void drain_this_cpu(void *arg)
 {
+	struct drain *drain = arg;
 	struct pcpu_front *front = pcpu_front_mine();
 	size_t room = DRAIN_PORTION;
 
+	if (front == drain->spared)
+		return;
+	front->until_look = 0;
 	for (unsigned int class = 1; class < FRONT_NR_CLASSES; class ++) {
 		if (front->limit[class] == front->bottom[class])
 			continue;
 		room -= drain_class(front, class, room);
 		if (room == 0) {
-			__atomic_store_n((bool *)more, true, __ATOMIC_RELAXED);
+			__atomic_store_n(&drain->more, true, __ATOMIC_RELAXED);
 			return;
 		}
 	}
 }
 
-/* Only misses raise limits, and they wait for the mutex: each portion leaves less. */
+/* Limits rise by misses, which wait for the mutex, and by frees, which are told not to: so each portion leaves
+ * less. */
+static void drain_all_but(const struct pcpu_front *spared)
+{
+	struct drain drain = {.spared = spared, .more = pcpu_front_on};
+
+	pcpu_front_hold_limits(true);
+	while (drain.more) {
+		drain.more = false;
+		port_on_each_cpu(drain_this_cpu, &drain);
+	}
+	pcpu_front_hold_limits(false);
+}
+
 void pcpu_front_drain(void)
 {
-	bool more = pcpu_front_on;
+	drain_all_but(NULL);
+}
 
-	while (more) {
-		more = false;
-		port_on_each_cpu(drain_this_cpu, &more);
-	}
+static size_t ready_on_others(const struct pcpu_front *mine)
+{
+	size_t bytes = 0;
+	unsigned int cpu;
+
+	for_each_possible_cpu (cpu)
+		bytes += pcpu_front_of(cpu) != mine ? pcpu_ready_bytes(cpu) : 0;
+	return bytes;
+}
+
+bool pcpu_front_take_from_others(void)
+{
+	const struct pcpu_front *mine = pcpu_front_mine();
+	size_t much = OTHERS_BYTES + pcpu_front_carved() / OTHERS_SHARE;
+
+	if (__atomic_load_n(&pcpu_front_limits, __ATOMIC_RELAXED) < much ||
+	    ready_on_others(mine) < much)
+		return false;
+	drain_all_but(mine);
+	return true;
 }
 
 static void pass(void *nothing __unused)
