@@ -333,7 +333,7 @@ struct put {
 	struct pcpu_front *front;
 	struct pcpu_frame *frame;
 	uint8_t *tag;
-	size_t class;
+	size_t was;  /* the tag, of a live area */
 	int claimed; /* after PUT_MISSED: what a claim found that came too late, for give_up; or NOT_CLAIMED */
 };
 
@@ -343,7 +343,7 @@ struct put {
 static __always_inline enum put_outcome put(void __percpu *ptr, bool observed,
 					    const struct pcpu_event *event, struct put *put)
 {
-	size_t granule, was;
+	size_t granule, was, class;
 	struct front_area *area;
 	uint8_t claimed;
 
@@ -362,47 +362,54 @@ static __always_inline enum put_outcome put(void __percpu *ptr, bool observed,
 	}
 	if (observed)
 		pcpu_tell(event);
-	put->class = was - TAG_LIVE;
+	put->was = was;
+	class = was - TAG_LIVE;
 	put->front = this_cpu_read(my_front);
-	count_up(&put->front->frees[put->class], 1);
-	area = put->front->top[put->class];
-	if (unlikely(area == put->front->limit[put->class]))
+	count_up(&put->front->frees[class], 1);
+	area = put->front->top[class];
+	if (unlikely(area == put->front->limit[class]))
 		return PUT_FULL;
 	*area = (struct front_area){(uintptr_t)ptr, put->tag};
-	put->front->top[put->class] = area + 1;
+	put->front->top[class] = area + 1;
 	__asm__("" : "+r"(was)); /* else the class gets a register of its own, and that a push */
 	tag_set(put->tag, (unsigned int)was & ~TAG_LIVE);
 	return PUT;
 }
 
 /* Bytes that die on a CPU before it asks again whether a full stack may hold more. */
-#define LOOK_BYTES 4096
+#define LOOK_BYTES 16384
 
 /* put_full when it is time to look: the area stays all the same if its stack may hold more from now on. */
 static __noinline bool put_deeper(void __percpu *ptr, const struct put *put)
 {
 	struct pcpu_front *front = put->front;
+	unsigned int class = (unsigned int)put->was - TAG_LIVE;
 
 	front->until_look = 0;
-	if (pcpu_front_deepen(front, (unsigned int)put->class)) {
-		*front->top[put->class]++ = (struct front_area){(uintptr_t)ptr, put->tag};
-		tag_set(put->tag, (unsigned int)put->class);
+	if (pcpu_front_deepen(front, class)) {
+		*front->top[class]++ = (struct front_area){(uintptr_t)ptr, put->tag};
+		tag_set(put->tag, class);
 		return false;
 	}
-	front_bury(front, put->frame, put->tag, pcpu_front_sizes[put->class]);
+	front_bury(front, put->frame, put->tag, pcpu_front_size(class));
 	front->until_look = LOOK_BYTES;
 	front->until_wake -= LOOK_BYTES;
 	return front->until_wake < 0;
 }
 
+static __always_inline bool time_to_look(struct pcpu_front *front, size_t size)
+{
+	front->until_look -= (ssize_t)size;
+	return front->until_look < 0;
+}
+
 /* After PUT_FULL, interrupts still off: most of what does not fit is dead. Returns whether reclaim is to be
  * woken. */
-static __always_inline bool put_full(void __percpu *ptr, const struct put *put)
+static bool put_full(void __percpu *ptr, const struct put *put)
 {
-	size_t size = pcpu_front_sizes[put->class];
+	size_t size = pcpu_front_sizes[put->was - TAG_LIVE];
 
-	put->front->until_look -= (ssize_t)size;
-	if (unlikely(put->front->until_look < 0))
+	if (time_to_look(put->front, size))
 		return put_deeper(ptr, put);
 	front_bury(put->front, put->frame, put->tag, size);
 	return false;
@@ -436,16 +443,30 @@ static __noinline void free_missed(void __percpu *ptr, uintptr_t caller, irqflag
 	pcpu_free_slowly(ptr, caller);
 }
 
-/* The parts of a struct put one by one, since they are in registers. */
-static __noinline void free_full(void __percpu *ptr, irqflags_t flags, struct pcpu_front *front,
-				 size_t class, uint8_t *tag, struct pcpu_frame *frame)
+/* The parts of a struct put one by one, since they are in registers; in the two functions the same, so that one
+ * ends in a jump to the other. */
+static __noinline void free_deeper(void __percpu *ptr, irqflags_t flags, struct pcpu_front *front,
+				   size_t was, uint8_t *tag, struct pcpu_frame *frame)
 {
-	struct put put = {.front = front, .frame = frame, .tag = tag, .class = class};
-	bool woken = put_full(ptr, &put);
+	struct put put = {.front = front, .frame = frame, .tag = tag, .was = was};
+	bool woken = put_deeper(ptr, &put);
 
 	port_irq_restore(flags);
-	if (unlikely(woken))
+	if (woken)
 		pcpu_front_wake();
+}
+
+static __noinline void free_full(void __percpu *ptr, irqflags_t flags, struct pcpu_front *front,
+				 size_t was, uint8_t *tag, struct pcpu_frame *frame)
+{
+	size_t size = pcpu_front_sizes[was - TAG_LIVE];
+
+	if (unlikely(time_to_look(front, size))) {
+		free_deeper(ptr, flags, front, was, tag, frame);
+		return;
+	}
+	front_bury(front, frame, tag, size);
+	port_irq_restore(flags);
 }
 
 void __percpu *__alloc_percpu(size_t size, size_t align)
@@ -468,7 +489,7 @@ void free_percpu(void __percpu *ptr)
 	if (unlikely(outcome == PUT_MISSED))
 		free_missed(ptr, CALLER(), flags, found.claimed);
 	else if (unlikely(outcome == PUT_FULL))
-		free_full(ptr, flags, found.front, found.class, found.tag, found.frame);
+		free_full(ptr, flags, found.front, found.was, found.tag, found.frame);
 	else
 		port_irq_restore(flags);
 }
