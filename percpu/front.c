@@ -116,9 +116,18 @@ static size_t mark_bytes(void)
 	return pcpu_unit_size / FRONT_GRANULE + pcpu_unit_size / FRONT_BLOCK;
 }
 
+/* What a frame adds to a tag's address over TAGS_OF_BLOCK to come to the mark of its block. tags: a multiple of that,
+ * and the marks follow. */
+static uintptr_t to_marks(const uint8_t *tags)
+{
+	return (uintptr_t)tags + unit_granules - (uintptr_t)tags / TAGS_OF_BLOCK;
+}
+
 size_t pcpu_front_book_bytes(void)
 {
-	return pcpu_front_on ? frames_of_unit() * sizeof(struct pcpu_frame) + mark_bytes() : 0;
+	return pcpu_front_on ? frames_of_unit() * sizeof(struct pcpu_frame) + mark_bytes() +
+				       TAGS_OF_BLOCK
+			     : 0;
 }
 
 void pcpu_front_insert(struct pcpu_chunk *chunk)
@@ -130,7 +139,8 @@ void pcpu_front_insert(struct pcpu_chunk *chunk)
 	pcpu_assert_locked(__func__);
 	if (!pcpu_front_on || chunk->first)
 		return;
-	chunk->tags = (uint8_t *)(frame + frames_of_unit());
+	chunk->tags =
+		(uint8_t *)ALIGN_UP((uintptr_t)(frame + frames_of_unit()), (uintptr_t)TAGS_OF_BLOCK);
 	for (; number <= last; number++, frame++) {
 		struct pcpu_frame **head = &frames[number % FRAME_BUCKETS];
 
@@ -138,7 +148,7 @@ void pcpu_front_insert(struct pcpu_chunk *chunk)
 					     .head = head,
 					     .base = ptr,
 					     .tags = chunk->tags,
-					     .marks = chunk->tags + unit_granules};
+					     .to_marks = to_marks(chunk->tags)};
 		__atomic_store_n(head, frame, __ATOMIC_RELEASE);
 	}
 }
@@ -598,13 +608,14 @@ static void classes_init(void)
 
 uint8_t *pcpu_front_init_hits(void)
 {
-	uint8_t *tags = port_early_alloc(mark_bytes());
+	uintptr_t memory = (uintptr_t)port_early_alloc(mark_bytes() + TAGS_OF_BLOCK);
+	uint8_t *tags = (uint8_t *)ALIGN_UP(memory, (uintptr_t)TAGS_OF_BLOCK);
 
 	classes_init();
 	unit_granules = pcpu_unit_size / FRONT_GRANULE;
 	chunk_bytes = pcpu_chunk_bytes();
 	ptr_to_addr = (uintptr_t)pcpu_base_addr - (uintptr_t)__per_cpu_start;
 	first_frame = (struct pcpu_frame){
-		.base = (uintptr_t)__per_cpu_start, .tags = tags, .marks = tags + unit_granules};
+		.base = (uintptr_t)__per_cpu_start, .tags = tags, .to_marks = to_marks(tags)};
 	return tags;
 }

@@ -12,6 +12,8 @@
 #define TAG_DEAD    0x7fu
 #define TAG_CLAIMED 0x7eu /* for a moment, by a free */
 
+#define TAGS_OF_BLOCK (FRONT_BLOCK / FRONT_GRANULE)
+
 static inline uint8_t tag_of(const uint8_t *tag)
 {
 	return __atomic_load_n(tag, __ATOMIC_RELAXED);
@@ -72,11 +74,9 @@ static inline unsigned long count_of(const unsigned long *counter)
 static __always_inline void front_bury(struct pcpu_front *front, const struct pcpu_frame *frame,
 				       uint8_t *tag, size_t size)
 {
-	size_t granule = (size_t)(tag - frame->tags);
-
 	/* With it goes what the last owner did to the area, to whoever sweeps it. */
 	__atomic_store_n(tag, TAG_DEAD, __ATOMIC_RELEASE);
-	__atomic_store_n(&frame->marks[granule / (FRONT_BLOCK / FRONT_GRANULE)], 1,
+	__atomic_store_n((uint8_t *)((uintptr_t)tag / TAGS_OF_BLOCK + frame->to_marks), 1,
 			 __ATOMIC_RELEASE);
 	count_up(&front->dead_bytes, size);
 }

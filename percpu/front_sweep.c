@@ -35,7 +35,7 @@ static uint64_t dead_of_block(const uint8_t *tags)
 {
 	uint64_t dead = 0;
 
-	for (unsigned int n = 0; n < FRONT_BLOCK / FRONT_GRANULE; n += 8) {
+	for (unsigned int n = 0; n < TAGS_OF_BLOCK; n += 8) {
 		uint64_t word = __atomic_load_n((const uint64_t *)&tags[n], __ATOMIC_RELAXED);
 
 		dead |= (find_dead(word) >> 7) * 0x0102040810204080ul >> 56 << n;
@@ -46,7 +46,7 @@ static uint64_t dead_of_block(const uint8_t *tags)
 /* Gives the dead areas that start in one block back. (L) held. */
 static void sweep_block(struct pcpu_chunk *chunk, uint8_t *mark, size_t block)
 {
-	uint8_t *tags = &chunk->tags[block * (FRONT_BLOCK / FRONT_GRANULE)];
+	uint8_t *tags = &chunk->tags[block * TAGS_OF_BLOCK];
 	uint64_t dead;
 	size_t areas = 0, length;
 

@@ -36,7 +36,8 @@ struct pcpu_pages {
 struct pcpu_frame {
 	struct pcpu_frame *next, **head; /* (L) of its bucket; next is read without */
 	uintptr_t base;			 /* (C) per-CPU pointer to unit 0, like the rest */
-	uint8_t *tags, *marks;
+	uint8_t *tags;
+	uintptr_t to_marks;
 };
 
 struct pcpu_chunk {

@@ -47,7 +47,7 @@ static void forget_the_mark(void)
 {
 	struct pcpu_frame *frame = pcpu_front_frame((uintptr_t)dead);
 
-	memset(frame->marks, 0, pcpu_unit_size / FRONT_BLOCK);
+	memset(pcpu_front_mark(frame->tags, 0), 0, pcpu_unit_size / FRONT_BLOCK);
 }
 
 static void change_the_class(void)

@@ -159,7 +159,7 @@ FRONT_TEST(front_a_release_that_lost_to_a_dead_area_marks_its_block_again)
 	dead = must_alloc(16, 8);
 	front_free_on(1, dead);
 	frame = pcpu_front_frame((uintptr_t)dead);
-	memset(frame->marks, 0, pcpu_unit_size / FRONT_BLOCK);
+	memset(pcpu_front_mark(frame->tags, 0), 0, pcpu_unit_size / FRONT_BLOCK);
 	release_late(dead);
 	check_invariants("marked again");
 	pcpu_sync();
