@@ -62,6 +62,13 @@ void front_free_on(unsigned int cpu, void __percpu *ptr)
 	host_run_as(cpu, free_it, (void *)(uintptr_t)ptr);
 }
 
+void front_free_dead(void __percpu *ptr)
+{
+	pcpu_front_hold_limits(true);
+	front_free_on(1, ptr);
+	pcpu_front_hold_limits(false);
+}
+
 void front_refused(void __percpu *ptr)
 {
 	struct pcpu_stats before = look_stats(), after;

@@ -26,6 +26,8 @@ uint8_t *front_tag(const void __percpu *ptr);
 void __percpu *front_alloc_with_room(size_t size, size_t align);
 /* Frees as that CPU. */
 void front_free_on(unsigned int cpu, void __percpu *ptr);
+/* Frees as CPU 1, whose stack has no room and gets none: the area is dead. */
+void front_free_dead(void __percpu *ptr);
 /* A free that has to be refused, and is counted. */
 void front_refused(void __percpu *ptr);
 /* Misses and hits until the CPU may keep no more areas of that size; nothing is held afterwards. */

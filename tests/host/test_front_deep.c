@@ -144,7 +144,7 @@ FRONT_TEST(front_the_checker_sees_every_number_that_is_wrong)
 	live = front_alloc_with_room(16, 8);
 	ready = front_alloc_with_room(16, 8);
 	dead = must_alloc(16, 8);
-	front_free_on(1, dead);
+	front_free_dead(dead);
 	host_free(ready);
 	check_invariants("before any damage");
 	for (size_t i = 0; i < ARRAY_SIZE(damages); i++)
@@ -163,6 +163,7 @@ static void many_chunks(unsigned int nr_cpus, ssize_t unit_size, bool ranges_fal
 					.ranges_fall = ranges_fall});
 	/* Of the heap, no more than a tag a granule, a mark a block, and a frame wherever a unit may lie. */
 	CHECK(pcpu_front_book_bytes() <=
+	      TAGS_OF_BLOCK +
 	      pcpu_unit_size / FRONT_GRANULE + pcpu_unit_size / FRONT_BLOCK +
 		      (pcpu_unit_size / PCPU_MIN_UNIT_SIZE + 2) * sizeof(struct pcpu_frame));
 	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++) {

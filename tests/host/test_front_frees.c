@@ -24,14 +24,14 @@ FRONT_TEST(front_a_second_free_is_refused_while_the_area_is_ready)
 	front_refused(ptr);
 }
 
-/* A CPU whose stack has no room marks dead what it frees. */
+/* A CPU whose stack has no room and gets none marks dead what it frees. */
 FRONT_TEST(front_a_second_free_is_refused_while_dead_and_when_swept)
 {
 	void __percpu *ptr;
 
 	host_boot(&two_cpus);
 	ptr = must_alloc(16, 8);
-	front_free_on(1, ptr);
+	front_free_dead(ptr);
 	CHECK_EQ(*front_tag(ptr), TAG_DEAD);
 	CHECK_EQ(look_what(ptr), PCPU_FREE);
 	front_refused(ptr);
@@ -113,7 +113,8 @@ FRONT_TEST(front_an_interrupt_frees)
 	host_interrupt(0, free_quietly, (void *)(uintptr_t)ptr);
 	CHECK(must_alloc(16, 8) == ptr);
 	host_interrupt(1, free_quietly, (void *)(uintptr_t)ptr);
-	CHECK_EQ(*front_tag(ptr), TAG_DEAD);
+	CHECK_EQ(front_ready(1, 16), 1); /* its stack is deeper now */
+	CHECK_EQ(*front_tag(ptr), pcpu_front_class(16, 8));
 	check_invariants("freed in interrupts");
 }
 
@@ -137,7 +138,7 @@ FRONT_TEST(front_a_release_after_somebody_elses_free_changes_nothing)
 	ready = front_alloc_with_room(16, 8);
 	dead = must_alloc(16, 8);
 	host_free(ready);
-	front_free_on(1, dead);
+	front_free_dead(dead);
 	before = look_stats();
 	release_late(ready);
 	CHECK_EQ(*front_tag(ready), pcpu_front_class(16, 8));
@@ -157,7 +158,7 @@ FRONT_TEST(front_a_release_that_lost_to_a_dead_area_marks_its_block_again)
 
 	host_boot(&two_cpus);
 	dead = must_alloc(16, 8);
-	front_free_on(1, dead);
+	front_free_dead(dead);
 	frame = pcpu_front_frame((uintptr_t)dead);
 	memset(pcpu_front_mark(frame->tags, 0), 0, pcpu_unit_size / FRONT_BLOCK);
 	release_late(dead);
@@ -218,13 +219,17 @@ static void make_room(void *arg __unused)
 static bool race_once(bool room, unsigned long *won_by_other)
 {
 	unsigned long frees;
+	bool raced_on;
 	uint8_t tag;
 
 	if (room)
 		host_run_as(1, make_room, NULL);
 	raced = must_alloc(16, 8);
 	frees = look_stats().frees;
-	if (!free_against_another())
+	pcpu_front_hold_limits(!room);
+	raced_on = free_against_another();
+	pcpu_front_hold_limits(false);
+	if (!raced_on)
 		return false;
 	*won_by_other += other_won;
 	tag = *front_tag(raced);
