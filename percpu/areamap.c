@@ -218,6 +218,13 @@ static bool areamap_alloc(struct pcpu_space *space, size_t size, size_t align,
 	return found;
 }
 
+/* On to the entry that holds the byte at offset, which is not before the cursor. */
+static void cursor_go_to(const struct pcpu_space *space, struct cursor *at, size_t offset)
+{
+	while (at->offset + run_length(space->map[at->index]) <= offset)
+		cursor_advance(space, at);
+}
+
 /* The entry that holds the byte at offset (< span). */
 static struct cursor entry_at(const struct pcpu_space *space, size_t offset)
 {
@@ -225,8 +232,7 @@ static struct cursor entry_at(const struct pcpu_space *space, size_t offset)
 
 	if (space->memo.index > 0 && space->memo.offset <= offset)
 		at = (struct cursor){space->memo.index, space->memo.offset, space->memo.biggest};
-	while (at.offset + run_length(space->map[at.index]) <= offset)
-		cursor_advance(space, &at);
+	cursor_go_to(space, &at, offset);
 	return at;
 }
 
@@ -263,10 +269,16 @@ static size_t areamap_free(struct pcpu_space *space, size_t offset)
 
 static size_t areamap_free_many(struct pcpu_space *space, size_t offset, uint64_t starts)
 {
+	struct cursor at = entry_at(space, offset + 4 * (size_t)__builtin_ctzl(starts));
 	size_t length = 0;
 
-	for (; starts != 0; starts &= starts - 1)
-		length += areamap_free(space, offset + 4 * (size_t)__builtin_ctzl(starts));
+	for (; starts != 0; starts &= starts - 1) {
+		cursor_go_to(space, &at, offset + 4 * (size_t)__builtin_ctzl(starts));
+		length += run_length(space->map[at.index]);
+		if (at.index > 0 && space->map[at.index - 1] > 0)
+			at.offset -= (size_t)space->map[at.index - 1];
+		at.index = release(space, at.index);
+	}
 	return length;
 }
 
