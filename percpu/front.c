@@ -125,9 +125,9 @@ static uintptr_t to_marks(const uint8_t *tags)
 
 size_t pcpu_front_book_bytes(void)
 {
-	return pcpu_front_on ? frames_of_unit() * sizeof(struct pcpu_frame) + mark_bytes() +
-				       TAGS_OF_BLOCK
-			     : 0;
+	return pcpu_front_on
+		       ? frames_of_unit() * sizeof(struct pcpu_frame) + mark_bytes() + TAGS_OF_BLOCK
+		       : 0;
 }
 
 void pcpu_front_insert(struct pcpu_chunk *chunk)
@@ -139,8 +139,8 @@ void pcpu_front_insert(struct pcpu_chunk *chunk)
 	pcpu_assert_locked(__func__);
 	if (!pcpu_front_on || chunk->first)
 		return;
-	chunk->tags =
-		(uint8_t *)ALIGN_UP((uintptr_t)(frame + frames_of_unit()), (uintptr_t)TAGS_OF_BLOCK);
+	chunk->tags = (uint8_t *)ALIGN_UP((uintptr_t)(frame + frames_of_unit()),
+					  (uintptr_t)TAGS_OF_BLOCK);
 	for (; number <= last; number++, frame++) {
 		struct pcpu_frame **head = &frames[number % FRAME_BUCKETS];
 
@@ -324,7 +324,7 @@ static __always_inline bool take(size_t size, size_t align, bool observed, irqfl
 	if (unlikely(area == front->bottom[class] || !mode_suits(observed) ||
 		     !port_irq_may_sleep(flags)))
 		return false;
-	front->top[class] = --area;
+	FOLDED_STORE(front->top[class], --area);
 	count_up(&front->allocs[class], 1);
 	*ptr = area->ptr;
 	tag_set(area->tag, TAG_LIVE | class);
@@ -343,7 +343,7 @@ struct put {
 	struct pcpu_front *front;
 	struct pcpu_frame *frame;
 	uint8_t *tag;
-	size_t was;  /* the tag, of a live area */
+	size_t was; /* the tag, of a live area */
 	int claimed; /* after PUT_MISSED: what a claim found that came too late, for give_up; or NOT_CLAIMED */
 };
 
@@ -380,7 +380,7 @@ static __always_inline enum put_outcome put(void __percpu *ptr, bool observed,
 	if (unlikely(area == put->front->limit[class]))
 		return PUT_FULL;
 	*area = (struct front_area){(uintptr_t)ptr, put->tag};
-	put->front->top[class] = area + 1;
+	FOLDED_STORE(put->front->top[class], area + 1);
 	__asm__("" : "+r"(was)); /* else the class gets a register of its own, and that a push */
 	tag_set(put->tag, (unsigned int)was & ~TAG_LIVE);
 	return PUT;
@@ -397,7 +397,8 @@ static __noinline bool put_deeper(void __percpu *ptr, const struct put *put)
 
 	front->until_look = 0;
 	if (pcpu_front_deepen(front, class)) {
-		*front->top[class]++ = (struct front_area){(uintptr_t)ptr, put->tag};
+		*front->top[class] = (struct front_area){(uintptr_t)ptr, put->tag};
+		FOLDED_STORE(front->top[class], front->top[class] + 1);
 		tag_set(put->tag, class);
 		return false;
 	}
@@ -548,7 +549,7 @@ static size_t take_batch(unsigned int class, size_t n, void __percpu **out)
 		out[i] = (void __percpu *)(--area)->ptr;
 		tag_set(area->tag, TAG_LIVE | class);
 	}
-	front->top[class] = area;
+	FOLDED_STORE(front->top[class], area);
 	count_up(&front->allocs[class], got);
 	return got;
 }

@@ -178,7 +178,7 @@ static void stock_up(struct pcpu_front *front, struct pcpu_chunk *chunk,
 		else
 			*top++ = (struct front_area){base + offset, &tags[offset / FRONT_GRANULE]};
 	}
-	front->top[class] = top;
+	FOLDED_STORE(front->top[class], top);
 }
 
 void pcpu_front_adopt(struct pcpu_chunk *chunk, const struct front_batch *batch)
@@ -332,7 +332,8 @@ size_t pcpu_ready_bytes(unsigned int cpu)
 	for (unsigned int class = 1; pcpu_front_on && class < FRONT_NR_CLASSES; class ++) {
 		const struct pcpu_front *front = fronts[cpu];
 
-		bytes += (size_t)(READ_ONCE(front->top[class]) - front->bottom[class]) *
+		bytes += (size_t)(__atomic_load_n(&front->top[class], __ATOMIC_RELAXED) -
+				  front->bottom[class]) *
 			 pcpu_front_size(class);
 	}
 	return bytes;

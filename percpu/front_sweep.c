@@ -131,8 +131,9 @@ static size_t drain_class(struct pcpu_front *front, unsigned int class, size_t m
 	size_t left = (size_t)(front->top[class] - front->bottom[class]), n = min(left, max);
 
 	for (size_t i = 0; i < n; i++) {
-		struct front_area *area = --front->top[class];
+		struct front_area *area = front->top[class] - 1;
 
+		FOLDED_STORE(front->top[class], area);
 		front_bury(front, pcpu_front_frame(area->ptr), area->tag, pcpu_front_size(class));
 	}
 	pcpu_front_limit_set(front, class, left - n);

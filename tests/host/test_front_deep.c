@@ -163,8 +163,7 @@ static void many_chunks(unsigned int nr_cpus, ssize_t unit_size, bool ranges_fal
 					.ranges_fall = ranges_fall});
 	/* Of the heap, no more than a tag a granule, a mark a block, and a frame wherever a unit may lie. */
 	CHECK(pcpu_front_book_bytes() <=
-	      TAGS_OF_BLOCK +
-	      pcpu_unit_size / FRONT_GRANULE + pcpu_unit_size / FRONT_BLOCK +
+	      TAGS_OF_BLOCK + pcpu_unit_size / FRONT_GRANULE + pcpu_unit_size / FRONT_BLOCK +
 		      (pcpu_unit_size / PCPU_MIN_UNIT_SIZE + 2) * sizeof(struct pcpu_frame));
 	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++) {
 		ptrs[i][0] = must_alloc(PCPU_MIN_UNIT_SIZE - 2048, 4);
