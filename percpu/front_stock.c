@@ -10,7 +10,7 @@
 #define BATCH_BYTES  2048  /* that a miss may carve of any class; */
 #define BATCH_SHARE  4	   /* or so much of what the class has live, if that is more */
 #define LEAST_BATCH  2	   /* areas, besides the caller's */
-#define CLASS_BYTES  32768 /* that a stack may hold */
+#define CLASS_BYTES  65536 /* that a stack may hold */
 #define MOST_PLACES  512   /* areas that it may */
 #define LEAST_PLACES 8
 #define MANY_CPUS    16 /* with more, stacks are shorter, so that their memory stays the same */

@@ -318,10 +318,10 @@ def test_guards_are_explained_and_looked_at():
 
 def test_bitmaps_and_ready_areas_are_read():
     with prompt("percpu_engine=bitmap", SMP=1) as boot:
-        live, *freed = (fields(boot.command("alloc 1024")[0])["ptr"] for _ in range(40))
+        live, *freed = (fields(boot.command("alloc 1024")[0])["ptr"] for _ in range(80))
         for pointer in freed:
             boot.command(f"free {pointer}")
-        top = "'percpu/front_stock.c'::fronts[0]->top[58]"  # the class of 1024 bytes, whose stack has 32 places
+        top = "'percpu/front_stock.c'::fronts[0]->top[58]"  # the class of 1024 bytes, whose stack has 64 places
         whys = answers("gdb", *(f"pcpu why {pointer} + 1" for pointer in (live, freed[0], freed[-1])),
                        "pcpu check", "pcpu cpus", f"set var {top} -= 1", "pcpu check", f"set var {top} += 1")
         boot.command("alloc 65000")
@@ -333,8 +333,8 @@ def test_bitmaps_and_ready_areas_are_read():
     need(whys[0], r"\narea=used area_offset=\d+ area_length=1024 into=1\nsite=run_alloc\+")
     need(whys[1], r"\narea=ready area_offset=\d+ area_length=1024 into=1 on_cpu=0\ncopy=")
     need(whys[2], r"\narea=dead area_offset=\d+ area_length=1024 into=1 hint=freed_and_waits_for_a_sweep\ncopy=")
-    same("live areas", whys[3], "ok chunks=1 areas=1")
-    need(whys[4], r"^cpu=0 .* ready=32768 gdb=1 ")
+    same("live areas", whys[3], "ok chunks=2 areas=1")
+    need(whys[4], r"^cpu=0 .* ready=65536 gdb=1 ")
     same("one off its stack", whys[6], "error: front: areas that are idle and on no stack")
 
 
