@@ -106,6 +106,13 @@ static void cursor_advance(const struct pcpu_space *space, struct cursor *at)
 	at->index++;
 }
 
+/* On to the entry that holds the byte at offset, which is not before the cursor. */
+static void cursor_go_to(const struct pcpu_space *space, struct cursor *at, size_t offset)
+{
+	while (at->offset + run_length(space->map[at->index]) <= offset)
+		cursor_advance(space, at);
+}
+
 /* Where a scan for this request may start: at the memo if it speaks of a request no harder. */
 static struct cursor scan_start(const struct pcpu_space *space, size_t size, size_t align)
 {
@@ -216,13 +223,6 @@ static bool areamap_alloc(struct pcpu_space *space, size_t size, size_t align,
 		space->hint = at.biggest;
 	memo_set(space, size, align, &at);
 	return found;
-}
-
-/* On to the entry that holds the byte at offset, which is not before the cursor. */
-static void cursor_go_to(const struct pcpu_space *space, struct cursor *at, size_t offset)
-{
-	while (at->offset + run_length(space->map[at->index]) <= offset)
-		cursor_advance(space, at);
 }
 
 /* The entry that holds the byte at offset (< span). */

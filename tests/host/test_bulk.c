@@ -180,9 +180,9 @@ BULK_TEST(bulk_a_bad_free_is_refused_and_the_others_are_done)
 FRONT_TEST(bulk_a_unit_of_dead_bytes_wakes_reclaim)
 {
 	host_boot(&two_cpus);
-	CHECK_EQ(alloc_many(1000, 8, 100), 100);
+	CHECK_EQ(alloc_many(1000, 8, 200), 200);
 	host_run_reclaim();
-	free_many(100);
+	free_many(200);
 	CHECK(host_reclaim_pending);
 	check_invariants("woken");
 }
