@@ -390,19 +390,19 @@ static __always_inline enum put_outcome put(void __percpu *ptr, bool observed,
 #define LOOK_BYTES 16384
 
 /* put_full when it is time to look: the area stays all the same if its stack may hold more from now on. */
-static __noinline bool put_deeper(void __percpu *ptr, const struct put *put)
+static __noinline bool put_deeper(void __percpu *ptr, struct pcpu_front *front, size_t was,
+				  uint8_t *tag, const struct pcpu_frame *frame)
 {
-	struct pcpu_front *front = put->front;
-	unsigned int class = (unsigned int)put->was - TAG_LIVE;
+	unsigned int class = (unsigned int)was - TAG_LIVE;
 
 	front->until_look = 0;
 	if (pcpu_front_deepen(front, class)) {
-		*front->top[class] = (struct front_area){(uintptr_t)ptr, put->tag};
+		*front->top[class] = (struct front_area){(uintptr_t)ptr, tag};
 		FOLDED_STORE(front->top[class], front->top[class] + 1);
-		tag_set(put->tag, class);
+		tag_set(tag, class);
 		return false;
 	}
-	front_bury(front, put->frame, put->tag, pcpu_front_size(class));
+	front_bury(front, frame, tag, pcpu_front_size(class));
 	front->until_look = LOOK_BYTES;
 	front->until_wake -= LOOK_BYTES;
 	return front->until_wake < 0;
@@ -414,15 +414,16 @@ static __always_inline bool time_to_look(struct pcpu_front *front, size_t size)
 	return front->until_look < 0;
 }
 
-/* After PUT_FULL, interrupts still off: most of what does not fit is dead. Returns whether reclaim is to be
- * woken. */
-static bool put_full(void __percpu *ptr, const struct put *put)
+/* After PUT_FULL, interrupts still off: most of what does not fit is dead. Returns whether reclaim is to be woken.
+ * What put has found out comes part by part, here and below, since it is in registers. */
+static __noinline bool put_full(void __percpu *ptr, struct pcpu_front *front, size_t was,
+				uint8_t *tag, const struct pcpu_frame *frame)
 {
-	size_t size = pcpu_front_sizes[put->was - TAG_LIVE];
+	size_t size = pcpu_front_sizes[was - TAG_LIVE];
 
-	if (time_to_look(put->front, size))
-		return put_deeper(ptr, put);
-	front_bury(put->front, put->frame, put->tag, size);
+	if (time_to_look(front, size))
+		return put_deeper(ptr, front, was, tag, frame);
+	front_bury(front, frame, tag, size);
 	return false;
 }
 
@@ -454,13 +455,11 @@ static __noinline void free_missed(void __percpu *ptr, uintptr_t caller, irqflag
 	pcpu_free_slowly(ptr, caller);
 }
 
-/* The parts of a struct put one by one, since they are in registers; in the two functions the same, so that one
- * ends in a jump to the other. */
+/* free_full when it is time to look; their arguments are the same, so that one ends in a jump to the other. */
 static __noinline void free_deeper(void __percpu *ptr, irqflags_t flags, struct pcpu_front *front,
 				   size_t was, uint8_t *tag, struct pcpu_frame *frame)
 {
-	struct put put = {.front = front, .frame = frame, .tag = tag, .was = was};
-	bool woken = put_deeper(ptr, &put);
+	bool woken = put_deeper(ptr, front, was, tag, frame);
 
 	port_irq_restore(flags);
 	if (woken)
@@ -528,7 +527,8 @@ bool pcpu_front_free(void __percpu *ptr, uintptr_t caller)
 		.kind = PCPU_FREED, .ptr = ptr, .caller = caller, .flags = flags};
 	struct put found;
 	enum put_outcome outcome = put(ptr, true, &event, &found);
-	bool woken = outcome == PUT_FULL && put_full(ptr, &found);
+	bool woken = outcome == PUT_FULL &&
+		     put_full(ptr, found.front, found.was, found.tag, found.frame);
 
 	if (outcome == PUT_MISSED)
 		give_up(ptr, found.claimed);
@@ -576,12 +576,13 @@ size_t pcpu_front_free_batch(void __percpu *const *ptrs, size_t n)
 	size_t done = 0;
 	struct put found;
 
-	while (done < n) {
+	for (; done < n; done++) {
 		outcome = put(ptrs[done], false, NULL, &found);
+		if (likely(outcome == PUT))
+			continue;
 		if (outcome == PUT_MISSED)
 			break;
-		woken |= outcome == PUT_FULL && put_full(ptrs[done], &found);
-		done++;
+		woken |= put_full(ptrs[done], found.front, found.was, found.tag, found.frame);
 	}
 	if (outcome == PUT_MISSED)
 		give_up(ptrs[done], found.claimed);
