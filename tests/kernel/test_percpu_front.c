@@ -41,7 +41,7 @@ static void go_up_and_down(void *arg)
 	struct test_run *t = arg;
 	void __percpu *ptrs[16];
 
-	for (unsigned int round = 0; round < ROUNDS && !test_failed(t); round++) {
+	for (unsigned int round = 0; round < ROUNDS / test_stride() && !test_failed(t); round++) {
 		for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++) {
 			ptrs[i] = __alloc_percpu(8 + 4 * i, 4);
 			EXPECT(ptrs[i]);

@@ -218,7 +218,8 @@ TEST(percpu_U16_a_page_that_left_is_seen_by_no_cpu, TEST_QUICK)
 		for (size_t i = 0; i < n; i++) {
 			look = (struct look){t, areas[i], round + (unsigned int)i};
 			test_fill(areas[i], BIG, look.seed);
-			look_everywhere(&look);
+			if (i % test_stride() == 0)
+				look_everywhere(&look);
 		}
 		bases[round] = (uintptr_t)areas[n - 1];
 		for (unsigned int k = 0; k < round; k++)
