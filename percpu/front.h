@@ -53,10 +53,10 @@ struct pcpu_front {
 	struct front_area *limit[FRONT_NR_CLASSES];  /* top == limit: full */
 	unsigned long allocs[FRONT_NR_CLASSES];	     /* by this CPU, since boot; any CPU may read */
 	unsigned long frees[FRONT_NR_CLASSES];
-	unsigned long dead_bytes;  /* that this CPU marked dead, since boot; any CPU may read */
-	ssize_t until_look;	   /* of them, until a full stack is looked at: may it hold more? */
-	ssize_t until_wake;	   /* of them, until reclaim is woken */
-	size_t limit_bytes;	   /* of areas, if all stacks were at their limits */
+	unsigned long dead_bytes; /* that this CPU marked dead, since boot; any CPU may read */
+	ssize_t until_look;	  /* of them, until a full stack is looked at: may it hold more? */
+	ssize_t until_wake;	  /* of them, until reclaim is woken */
+	size_t limit_bytes; /* of areas, if all stacks were at their limits; any CPU may read */
 	struct front_area areas[]; /* the stacks */
 };
 
@@ -155,7 +155,7 @@ void pcpu_front_count(struct pcpu_stats *stats);
 size_t pcpu_front_dead(void);
 /* Gives dead areas back to their chunks. Returns whether two or more chunks are wholly free. */
 bool pcpu_front_sweep(void);
-/* All that is ready on any CPU is dead now; after it, no CPU is inside a hit that began before. */
+/* All that is ready on any CPU is dead now, but for what a free puts there meanwhile. */
 void pcpu_front_drain(void);
 /* If other CPUs keep much ready, beside what is carved: all of that is dead now. Returns whether it is. */
 bool pcpu_front_take_from_others(void);

@@ -109,5 +109,11 @@ void pcpu_front_hold_limits(bool held);
 size_t pcpu_front_carved(void);
 /* Takes note of them. (L) held. */
 void pcpu_front_note_carved(void);
+/* Bytes of a CPU's areas if its stacks were at their limits; 0: they are empty. Any context. */
+static inline size_t pcpu_front_limit_bytes(const struct pcpu_front *front)
+{
+	return __atomic_load_n(&front->limit_bytes, __ATOMIC_RELAXED);
+}
+
 /* Raises or lowers a limit to n areas; no fewer than are ready. Its CPU, interrupts off. */
 void pcpu_front_limit_set(struct pcpu_front *front, unsigned int class, size_t n);

@@ -64,7 +64,7 @@ void pcpu_front_limit_set(struct pcpu_front *front, unsigned int class, size_t n
 	size_t change =
 		(n - (size_t)(front->limit[class] - front->bottom[class])) * pcpu_front_size(class);
 
-	front->limit_bytes += change;
+	__atomic_store_n(&front->limit_bytes, front->limit_bytes + change, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&pcpu_front_limits, change, __ATOMIC_RELAXED);
 	front->limit[class] = front->bottom[class] + n;
 }

@@ -121,8 +121,9 @@ bool pcpu_front_sweep(void)
 /* Areas that a drain lets a CPU bury before its interrupts are on again. */
 #define DRAIN_PORTION 64
 
-/* What other CPUs may keep ready before a miss takes it from them: so much, and a share of what is carved. */
-#define OTHERS_BYTES 2048
+/* What other CPUs may keep ready before a miss takes it from them: so much for each CPU that is possible, and a
+ * share of what is carved. */
+#define OTHERS_BYTES 512
 #define OTHERS_SHARE 16
 
 /* Buries up to max areas of a stack; returns how many. What is left is the limit then. */
@@ -140,42 +141,42 @@ static size_t drain_class(struct pcpu_front *front, unsigned int class, size_t m
 	return n;
 }
 
-struct drain {
-	const struct pcpu_front *spared;
-	bool more; /* areas are left on some CPU */
-};
-
-static void drain_this_cpu(void *arg)
+/* The front that a drain spares, or NULL. */
+static void drain_this_cpu(void *spared)
 {
-	struct drain *drain = arg;
 	struct pcpu_front *front = pcpu_front_mine();
 	size_t room = DRAIN_PORTION;
 
-	if (front == drain->spared)
+	if (front == spared)
 		return;
 	front->until_look = 0;
-	for (unsigned int class = 1; class < FRONT_NR_CLASSES; class ++) {
-		if (front->limit[class] == front->bottom[class])
-			continue;
-		room -= drain_class(front, class, room);
-		if (room == 0) {
-			__atomic_store_n(&drain->more, true, __ATOMIC_RELAXED);
-			return;
-		}
+	for (unsigned int class = 1; class < FRONT_NR_CLASSES && room > 0; class ++) {
+		if (front->limit[class] != front->bottom[class])
+			room -= drain_class(front, class, room);
 	}
 }
 
-/* Limits rise by misses, which wait for the mutex, and by frees, which are told not to: so each portion leaves
- * less. */
-static void drain_all_but(const struct pcpu_front *spared)
+/* Whether a CPU's stacks may hold anything; but for those of the spared one. */
+static bool is_stocked(const struct pcpu_front *spared)
 {
-	struct drain drain = {.spared = spared, .more = pcpu_front_on};
+	unsigned int cpu;
 
-	pcpu_front_hold_limits(true);
-	while (drain.more) {
-		drain.more = false;
-		port_on_each_cpu(drain_this_cpu, &drain);
+	for_each_possible_cpu (cpu) {
+		struct pcpu_front *front = pcpu_front_of(cpu);
+
+		if (front != spared && pcpu_front_limit_bytes(front) != 0)
+			return true;
 	}
+	return false;
+}
+
+/* Limits rise by misses, which wait for the mutex, and by frees, which are told not to: so each portion leaves
+ * less. Where there is nothing, no CPU is disturbed. */
+static void drain_all_but(struct pcpu_front *spared)
+{
+	pcpu_front_hold_limits(true);
+	while (pcpu_front_on && is_stocked(spared))
+		port_on_each_cpu(drain_this_cpu, spared);
 	pcpu_front_hold_limits(false);
 }
 
@@ -196,8 +197,8 @@ static size_t ready_on_others(const struct pcpu_front *mine)
 
 bool pcpu_front_take_from_others(void)
 {
-	const struct pcpu_front *mine = pcpu_front_mine();
-	size_t much = OTHERS_BYTES + pcpu_front_carved() / OTHERS_SHARE;
+	struct pcpu_front *mine = pcpu_front_mine();
+	size_t much = OTHERS_BYTES * pcpu_nr_units + pcpu_front_carved() / OTHERS_SHARE;
 
 	if (__atomic_load_n(&pcpu_front_limits, __ATOMIC_RELAXED) < much ||
 	    ready_on_others(mine) < much)
