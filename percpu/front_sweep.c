@@ -141,18 +141,28 @@ static size_t drain_class(struct pcpu_front *front, unsigned int class, size_t m
 	return n;
 }
 
-/* The front that a drain spares, or NULL. */
-static void drain_this_cpu(void *spared)
+struct drain {
+	const struct pcpu_front *spared;
+	bool more; /* areas are left on some CPU */
+};
+
+static void drain_this_cpu(void *arg)
 {
+	struct drain *drain = arg;
 	struct pcpu_front *front = pcpu_front_mine();
 	size_t room = DRAIN_PORTION;
 
-	if (front == spared)
+	if (front == drain->spared)
 		return;
 	front->until_look = 0;
-	for (unsigned int class = 1; class < FRONT_NR_CLASSES && room > 0; class ++) {
-		if (front->limit[class] != front->bottom[class])
-			room -= drain_class(front, class, room);
+	for (unsigned int class = 1; class < FRONT_NR_CLASSES; class ++) {
+		if (front->limit[class] == front->bottom[class])
+			continue;
+		room -= drain_class(front, class, room);
+		if (room == 0) {
+			__atomic_store_n(&drain->more, true, __ATOMIC_RELAXED);
+			return;
+		}
 	}
 }
 
@@ -172,11 +182,15 @@ static bool is_stocked(const struct pcpu_front *spared)
 
 /* Limits rise by misses, which wait for the mutex, and by frees, which are told not to: so each portion leaves
  * less. Where there is nothing, no CPU is disturbed. */
-static void drain_all_but(struct pcpu_front *spared)
+static void drain_all_but(const struct pcpu_front *spared)
 {
+	struct drain drain = {.spared = spared, .more = pcpu_front_on && is_stocked(spared)};
+
 	pcpu_front_hold_limits(true);
-	while (pcpu_front_on && is_stocked(spared))
-		port_on_each_cpu(drain_this_cpu, spared);
+	while (drain.more) {
+		drain.more = false;
+		port_on_each_cpu(drain_this_cpu, &drain);
+	}
 	pcpu_front_hold_limits(false);
 }
 
@@ -197,7 +211,7 @@ static size_t ready_on_others(const struct pcpu_front *mine)
 
 bool pcpu_front_take_from_others(void)
 {
-	struct pcpu_front *mine = pcpu_front_mine();
+	const struct pcpu_front *mine = pcpu_front_mine();
 	size_t much = OTHERS_BYTES * pcpu_nr_units + pcpu_front_carved() / OTHERS_SHARE;
 
 	if (__atomic_load_n(&pcpu_front_limits, __ATOMIC_RELAXED) < much ||
