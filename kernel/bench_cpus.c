@@ -2,7 +2,8 @@
 /*
  * CPUs churning at once: on 1, 2, … all CPUs, a thread each replaces areas of its own, all of them at the
  * same time. The clock runs from when the last is ready to when the last is done; of seven times the
- * median counts. Interrupts and the tick are as ever.
+ * median counts. Interrupts and the tick are as ever. In between, threads that only count do the same: what
+ * they lose is the host's, not the allocator's.
  */
 #include "arch/x86_64/smp.h"
 #include "kernel/bench_internal.h"
@@ -13,14 +14,16 @@
 #include "percpu/port_kernel.h"
 
 #define LIVE	   1000
-#define SWAPS	   2000 /* a round */
+#define SWAPS	   2000		/* a round */
+#define COUNTS	   (30 * SWAPS) /* of a round that only counts */
 #define REPEATS	   7
-#define MIN_US	   100000 /* that one CPU alone is busy */
-#define MAX_ROUNDS 1024
+#define MIN_US	   400000 /* that one CPU alone is busy */
+#define MAX_ROUNDS 8192
 
 /* One run: its threads begin together. */
 struct race {
 	unsigned int nr, rounds;
+	bool counts;		  /* and allocates nothing */
 	unsigned int ready, done; /* threads that are */
 	bool go, failed;
 	uint64_t start, end; /* time_us */
@@ -28,7 +31,7 @@ struct race {
 };
 
 struct result {
-	uint64_t us[REPEATS]; /* rising */
+	uint64_t us[REPEATS], counting_us[REPEATS]; /* rising */
 	struct port_lock_counts taken;
 };
 
@@ -46,17 +49,27 @@ static void finish(struct race *race)
 	wake_all(&gate);
 }
 
+static bool count(void)
+{
+	volatile unsigned int n = 0;
+
+	while (n < COUNTS)
+		n++;
+	return true;
+}
+
 static void run_racer(void *arg)
 {
 	struct race *race = arg;
 	struct bench_areas areas;
-	bool made = bench_areas_make(&areas, &bench_mix_8, LIVE, SWAPS), good = made;
+	bool made = !race->counts && bench_areas_make(&areas, &bench_mix_8, LIVE, SWAPS);
+	bool good = made || race->counts;
 
 	__atomic_add_fetch(&race->ready, 1, __ATOMIC_SEQ_CST);
 	wake_all(&gate);
 	wait_event(&gate, READ_ONCE(race->go));
 	for (unsigned int i = 0; good && i < race->rounds; i++)
-		good = bench_areas_churn(&areas) == SWAPS;
+		good = race->counts ? count() : bench_areas_churn(&areas) == SWAPS;
 	finish(race);
 	if (made)
 		bench_areas_free(&areas);
@@ -65,12 +78,12 @@ static void run_racer(void *arg)
 }
 
 /* One thread on each of the first nr online CPUs. False when memory ran out. */
-static bool run_race(struct race *race, unsigned int nr, unsigned int rounds)
+static bool run_race(struct race *race, unsigned int nr, unsigned int rounds, bool counts)
 {
 	static struct thread *threads[NR_CPUS];
 	unsigned int cpu = cpumask_next(&cpu_online_mask, 0);
 
-	*race = (struct race){.rounds = rounds};
+	*race = (struct race){.rounds = rounds, .counts = counts};
 	for (; race->nr < nr; race->nr++, cpu = cpumask_next(&cpu_online_mask, cpu + 1)) {
 		threads[race->nr] = thread_create("bench", run_racer, race, cpu);
 		if (!threads[race->nr])
@@ -100,7 +113,7 @@ static unsigned int choose_rounds(void)
 	unsigned int rounds = 1;
 
 	for (; rounds < MAX_ROUNDS; rounds *= 2) {
-		if (!run_race(&race, 1, rounds))
+		if (!run_race(&race, 1, rounds, false))
 			return 0;
 		if (race.end - race.start >= MIN_US)
 			break;
@@ -122,11 +135,13 @@ static void tell(const struct result *results, unsigned int nr, unsigned int rou
 		uint64_t calls = 2ul * n * rounds * SWAPS * REPEATS;
 
 		print("bench=cpus size=8 live=%u cpus=%u engine=%s us=%lu ratio=" THOUSANDTHS
-		      " locks=" THOUSANDTHS " mutexes=" THOUSANDTHS,
+		      " locks=" THOUSANDTHS " mutexes=" THOUSANDTHS " host=" THOUSANDTHS,
 		      LIVE, n, pcpu_engine_name(), us,
 		      AS_THOUSANDTHS(n * results[0].us[REPEATS / 2], max(us, 1ul)),
 		      AS_THOUSANDTHS(result->taken.spinlock, calls),
-		      AS_THOUSANDTHS(result->taken.mutex, calls));
+		      AS_THOUSANDTHS(result->taken.mutex, calls),
+		      AS_THOUSANDTHS(n * results[0].counting_us[REPEATS / 2],
+				     max(result->counting_us[REPEATS / 2], 1ul)));
 	}
 }
 
@@ -137,11 +152,14 @@ static bool measure(struct result *results, unsigned int nr, unsigned int rounds
 			struct result *result = &results[n - 1];
 			struct race race;
 
-			if (!run_race(&race, n, rounds))
+			if (!run_race(&race, n, rounds, false))
 				return false;
 			insert(result->us, i, race.end - race.start);
 			result->taken.spinlock += race.after.spinlock - race.before.spinlock;
 			result->taken.mutex += race.after.mutex - race.before.mutex;
+			if (!run_race(&race, n, rounds, true))
+				return false;
+			insert(result->counting_us, i, race.end - race.start);
 		}
 	}
 	return true;
