@@ -168,6 +168,25 @@ FRONT_TEST(front_a_release_that_lost_to_a_dead_area_marks_its_block_again)
 	CHECK_EQ(look_stats().idle_areas, 0);
 }
 
+/* A free that was too late marks a block again that a sweep has cleared meanwhile: there is nothing to give back. */
+FRONT_TEST(front_a_marked_block_with_nothing_dead_is_passed_by)
+{
+	void __percpu *live, *dead;
+	struct pcpu_frame *frame;
+
+	host_boot(&two_cpus);
+	live = must_alloc(16, 8);
+	dead = must_alloc(1024, 8);
+	front_free_dead(dead);
+	frame = pcpu_front_frame((uintptr_t)live);
+	memset(pcpu_front_mark(frame->tags, 0), 1, pcpu_unit_size / FRONT_BLOCK);
+	pcpu_sync();
+	CHECK_EQ(*front_tag(dead), 0);
+	CHECK_EQ(*front_tag(live), TAG_LIVE | pcpu_front_class(16, 8));
+	CHECK_EQ(look_stats().live_areas, 1);
+	check_invariants("passed by");
+}
+
 /* ---- At each instruction ---- */
 
 #define RFLAGS_TF 0x100 /* a trap after each instruction: SDM volume 3, 18.3.1.4 */
@@ -359,6 +378,7 @@ int main(void)
 		cmocka_unit_test(front_an_interrupt_frees),
 		cmocka_unit_test(front_a_release_after_somebody_elses_free_changes_nothing),
 		cmocka_unit_test(front_a_release_that_lost_to_a_dead_area_marks_its_block_again),
+		cmocka_unit_test(front_a_marked_block_with_nothing_dead_is_passed_by),
 		cmocka_unit_test(front_of_two_frees_one_wins_beside_a_cpu_with_room),
 		cmocka_unit_test(front_of_two_frees_one_wins_beside_a_cpu_without_room),
 		cmocka_unit_test(front_a_request_that_its_class_is_too_long_for_is_served),
