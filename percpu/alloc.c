@@ -336,10 +336,11 @@ static bool serve_swept(struct request *req, bool *made)
 	pcpu_front_drain();
 	if (pcpu_front_dead() == 0 && req->size == size && req->align == align)
 		return false;
+	req->surplus |= pcpu_front_sweep();
 	req->class = 0;
 	req->size = size;
 	req->align = align;
-	served = serve(req, &made_again); /* which sweeps */
+	served = serve(req, &made_again);
 	*made |= made_again;
 	return served;
 }

@@ -154,7 +154,6 @@ static void drain_this_cpu(void *arg)
 
 	if (front == drain->spared)
 		return;
-	front->until_look = 0;
 	for (unsigned int class = 1; class < FRONT_NR_CLASSES; class ++) {
 		if (front->limit[class] == front->bottom[class])
 			continue;
@@ -164,6 +163,7 @@ static void drain_this_cpu(void *arg)
 			return;
 		}
 	}
+	front->until_look = 0; /* once a drain: each look counts as LOOK_BYTES */
 }
 
 /* Whether a CPU's stacks may hold anything; but for those of the spared one. */

@@ -474,6 +474,61 @@ FRONT_TEST(front_memory_that_is_ready_elsewhere_may_be_too_little)
 	check_invariants("too little");
 }
 
+/* No page is to be had, but areas are ready that lie on some: they go back before the second try. */
+FRONT_TEST(front_pages_under_what_is_ready_serve_when_there_are_no_others)
+{
+	static const struct host_config paged = {.nr_cpus = 3, .style = HOST_PAGE};
+	static void __percpu *ptrs[60];
+
+	host_boot(&paged);
+	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+		ptrs[i] = must_alloc(1000, 8);
+	for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+		host_free(ptrs[i]);
+	CHECK(pcpu_ready_bytes(0) > 50000);
+	host_faults[HOOK_PAGE].fail_all = true;
+	must_alloc(1500, 8);
+	host_fail_none();
+	check_invariants("served");
+}
+
+static void __percpu *freed_in_between[200];
+static size_t nr_in_between;
+static unsigned int wakes;
+
+/* As an interrupt between two portions of a drain might. */
+static void free_two(void)
+{
+	for (size_t i = 0; host_cpu() == 0 && i < 2 && nr_in_between > 0; i++)
+		host_free(freed_in_between[--nr_in_between]);
+	wakes += host_reclaim_pending;
+	host_reclaim_pending = false;
+}
+
+FRONT_TEST(front_frees_beside_a_drain_wake_reclaim_by_their_bytes)
+{
+	static void __percpu *ptrs[300];
+
+	host_boot(&two_cpus);
+	for (size_t i = 0; i < ARRAY_SIZE(freed_in_between); i++)
+		freed_in_between[i] = must_alloc(64, 8);
+	for (size_t size = 64; size < 128; size += 8) {
+		for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+			ptrs[i] = must_alloc(size, 8);
+		for (size_t i = 0; i < ARRAY_SIZE(ptrs); i++)
+			host_free(ptrs[i]);
+	}
+	nr_in_between = ARRAY_SIZE(freed_in_between);
+	wakes = 0;
+	host_reclaim_pending = false;
+	host_after_cpu_call = free_two;
+	pcpu_settle();
+	host_after_cpu_call = NULL;
+	CHECK(nr_in_between < ARRAY_SIZE(freed_in_between) - 20);
+	CHECK(wakes <= 1);
+	check_invariants("drained");
+}
+
 /* A chunk's tags and frames are memory that may lack, like all its books. */
 FRONT_TEST(front_a_chunk_is_not_made_without_books_for_the_front)
 {
@@ -605,6 +660,8 @@ int main(void)
 		cmocka_unit_test(front_a_unit_of_dead_bytes_wakes_reclaim),
 		cmocka_unit_test(front_memory_that_is_ready_elsewhere_serves_when_there_is_no_more),
 		cmocka_unit_test(front_memory_that_is_ready_elsewhere_may_be_too_little),
+		cmocka_unit_test(front_pages_under_what_is_ready_serve_when_there_are_no_others),
+		cmocka_unit_test(front_frees_beside_a_drain_wake_reclaim_by_their_bytes),
 		cmocka_unit_test(front_a_chunk_is_not_made_without_books_for_the_front),
 		cmocka_unit_test(front_a_hit_tells_where_its_area_is),
 		cmocka_unit_test(front_a_unit_of_dead_bytes_wakes_reclaim_though_somebody_looks),
