@@ -462,7 +462,7 @@ with_others = $(foreach o,$(HOST_OTHERS),'env $(if $(findstring anywhere,$1),,HO
 T_host   := $(HOST_PROGRAMS) $(foreach t,$(HOST_EITHER),$(call with_others,$t)) \
 	'env HOST_ENGINE=bitmap HOST_FRONT=on $(B)/host/test_fail_traces' \
 	'env HOST_ENGINE=bitmap HOST_STRIDE=9 $(B)/host/test_fail_traces' \
-	'env HOST_FRONT=on HOST_STRIDE=27 $(B)/host/test_fail_traces'
+	'env HOST_FRONT=on HOST_STRIDE=18 $(B)/host/test_fail_traces'
 T_kernel := 'tests/boot/test_boot.py 1/4' 'tests/boot/test_boot.py 2/4' \
 	'tests/boot/test_boot.py 3/4' 'tests/boot/test_boot.py 4/4'
 T_gdb    := tests/gdb/test_gdb.py tests/gdb/test_record.py
