@@ -38,7 +38,8 @@ def _pictures(lines):
             _series(lines, "live", "pair", "growth 8 B", bench="growth", size="8"),
             _series(lines, "live", "pair", "growth 64 B", bench="growth", size="64")])
     yield ("cpus", "work of n CPUs, of one: 1", "CPUs", "times", "",
-           [_series(lines, "cpus", "ratio", "work", bench="cpus")])
+           [_series(lines, "cpus", "ratio", "work", bench="cpus"),
+            _series(lines, "cpus", "host", "only counting", bench="cpus")])
     yield ("locks", "shared locks taken an operation", "CPUs", "times", "",
            [_series(lines, "cpus", "locks", "pcpu_lock", bench="cpus"),
             _series(lines, "cpus", "mutexes", "pcpu_alloc_mutex", bench="cpus")])
