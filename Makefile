@@ -173,13 +173,16 @@ SRCS_percpu_core := \
 	percpu/alloc.c \
 	percpu/areamap.c \
 	percpu/bitmap.c \
+	percpu/bitmap_tree.c \
 	percpu/bulk.c \
 	percpu/check.c \
 	percpu/chunk.c \
 	percpu/engine.c \
 	percpu/front.c \
+	percpu/front_frames.c \
 	percpu/front_stock.c \
 	percpu/front_sweep.c \
+	percpu/front_zero.c \
 	percpu/guard.c \
 	percpu/heap.c \
 	percpu/inspect.c \
@@ -187,6 +190,7 @@ SRCS_percpu_core := \
 	percpu/quarantine.c \
 	percpu/reclaim.c \
 	percpu/report.c \
+	percpu/search.c \
 	percpu/setup.c \
 	percpu/where.c
 

@@ -5,8 +5,8 @@
  *	granules	4 bytes each; sizes are rounded up to whole ones
  *	used		a bit a granule: 1, an area has it
  *	start		a bit a granule: 1, an area begins here
- *	tree		of the bits, a leaf for each 1024 granules: the longest run below a node for each
- *			alignment, and the runs at its two ends, from which its parent is computed
+ *	tree		of the bits (bitmap_tree.c), a leaf for each 1024 granules: the longest run below
+ *			a node for each alignment
  *
  * The tree says at each node whether a request fits below it, so the lowest place is found by one
  * descent, and only a request that fits nowhere fails. What changes bits marks their leaf dirty; the next
@@ -21,30 +21,10 @@
 
 /* ---- Bits ---- */
 
-static size_t next_used(const struct bitmap_books *b, size_t from, size_t end)
-{
-	return bitmap_next_set(b->used, end, from);
-}
-
-/* The first granule at or after `from` whose bit in used is clear, or starts an area if starts. */
-static size_t next_edge(const struct bitmap_books *b, size_t from, size_t end, bool starts)
-{
-	while (from < end) {
-		size_t n = from / BITS_PER_LONG;
-		unsigned long word = ~b->used[n] | (starts ? b->start[n] : 0);
-
-		word >>= from % BITS_PER_LONG;
-		if (word != 0)
-			return min(from + (size_t)__builtin_ctzl(word), end);
-		from = (n + 1) * BITS_PER_LONG;
-	}
-	return end;
-}
-
 /* Where the area or part in use that holds a granule ends. */
 static size_t area_end(const struct bitmap_books *b, size_t granule)
 {
-	return next_edge(b, granule + 1, b->granules, true);
+	return bitmap_next_edge(b, granule + 1, b->granules, true);
 }
 
 /* One past the last set bit of map at or before `from`; what is below `stop` may be left out: 0 then. */
@@ -83,179 +63,6 @@ static void mark_dirty(struct bitmap_books *b, size_t from, size_t end)
 {
 	for (size_t leaf = from / LEAF; leaf <= (end - 1) / LEAF; leaf++)
 		bitmap_set(b->dirty, b->leaves + leaf);
-}
-
-/* ---- The tree ---- */
-
-static uint32_t aligned_length(size_t from, size_t end, unsigned int order)
-{
-	size_t start = ALIGN_UP(from, (size_t)1 << order);
-
-	return start < end ? (uint32_t)(end - start) : 0;
-}
-
-/* The largest alignment that a place in a run has. */
-static unsigned int order_within(size_t from, size_t end)
-{
-	size_t differ = (from - 1) ^ (end - 1);
-
-	return min(63 - (unsigned int)__builtin_clzl(differ), NR_ALIGNS - 1u);
-}
-
-/* A run is no news to an alignment at which there is a run as long, and then to no smaller one. */
-static void node_add_run(struct bitmap_node *node, size_t from, size_t end)
-{
-	if (from % LEAF == 0 && end - from >= node->longest[0]) { /* as long at each alignment */
-#pragma GCC unroll 11
-		for (unsigned int n = 0; n < NR_ALIGNS; n++)
-			node->longest[n] = (uint32_t)(end - from);
-		return;
-	}
-	for (unsigned int n = order_within(from, end) + 1; n-- > 0;) {
-		if (node->longest[n] >= end - from)
-			return;
-		node->longest[n] = max(node->longest[n], aligned_length(from, end, n));
-	}
-}
-
-static void leaf_compute(const struct bitmap_books *b, struct bitmap_node *node, size_t leaf)
-{
-	size_t first = leaf * LEAF, end = min(first + LEAF, b->granules), from, to;
-
-	*node = (struct bitmap_node){.length = (uint32_t)(end - first)};
-	for (from = next_edge(b, first, end, false); from < end;
-	     from = next_edge(b, to, end, false)) {
-		to = next_used(b, from, end);
-		node_add_run(node, from, to);
-		if (from == first)
-			node->prefix = (uint32_t)(to - from);
-		if (to == end)
-			node->suffix = (uint32_t)(to - from);
-	}
-}
-
-/* middle: the granule where the right child begins. */
-static void inner_compute(struct bitmap_node *node, const struct bitmap_node *left,
-			  const struct bitmap_node *right, size_t middle)
-{
-	node->length = left->length + right->length;
-	node->prefix = left->prefix == left->length ? left->length + right->prefix : left->prefix;
-	node->suffix =
-		right->suffix == right->length ? right->length + left->suffix : right->suffix;
-#pragma GCC unroll 11
-	for (unsigned int order = 0; order < NR_ALIGNS; order++)
-		node->longest[order] = max(left->longest[order], right->longest[order]);
-	if (left->suffix > 0 && right->prefix > 0)
-		node_add_run(node, middle - left->suffix, middle + right->prefix);
-}
-
-/* The first granule below a node's right child. */
-static size_t middle_of(const struct bitmap_books *b, size_t n)
-{
-	unsigned int depth = 63 - (unsigned int)__builtin_clzl(n);
-	size_t leaves = b->leaves >> depth;
-
-	return ((n - ((size_t)1 << depth)) * leaves + leaves / 2) * LEAF;
-}
-
-static void node_compute(const struct bitmap_books *b, struct bitmap_node *node, size_t n)
-{
-	if (n < b->leaves)
-		inner_compute(node, &b->nodes[2 * n], &b->nodes[2 * n + 1], middle_of(b, n));
-	else if ((n - b->leaves) * LEAF < b->granules)
-		leaf_compute(b, node, n - b->leaves);
-	else
-		*node = (struct bitmap_node){0};
-}
-
-static bool node_equal(const struct bitmap_node *a, const struct bitmap_node *b)
-{
-	uint32_t differ = (a->prefix ^ b->prefix) | (a->suffix ^ b->suffix);
-
-#pragma GCC unroll 11
-	for (unsigned int order = 0; order < NR_ALIGNS; order++)
-		differ |= a->longest[order] ^ b->longest[order];
-	return differ == 0;
-}
-
-/* Returns whether the node has changed. */
-static bool node_renew(struct bitmap_books *b, size_t n)
-{
-	struct bitmap_node node;
-
-	node_compute(b, &node, n);
-	if (node_equal(&node, &b->nodes[n]))
-		return false;
-	b->nodes[n] = node;
-	return true;
-}
-
-/* Computes what is dirty: children have higher numbers than their parents, so from the highest on; the way
- * up ends at a node that comes out as it was. Returns how many nodes that were. */
-static size_t refresh(struct pcpu_space *space)
-{
-	struct bitmap_books *b = space->books;
-	size_t computed = 0;
-
-	for (size_t i = BITS_TO_LONGS(2 * b->leaves); i-- > 0;) {
-		while (b->dirty[i] != 0) {
-			size_t n = i * BITS_PER_LONG + 63 - (size_t)__builtin_clzl(b->dirty[i]);
-
-			bitmap_clear(b->dirty, n);
-			if (node_renew(b, n) && n > 1)
-				bitmap_set(b->dirty, n / 2);
-			computed++;
-		}
-	}
-	return computed;
-}
-
-/* The tree of a space that is free all over and fills its leaves: the same as refresh would compute. */
-static void tree_fill(struct bitmap_books *b)
-{
-	uint32_t length = (uint32_t)b->granules;
-
-	for (size_t n = 1; n < 2 * b->leaves; n++) {
-		struct bitmap_node *node = &b->nodes[n];
-
-		if (n > 1 && is_power_of_2(n))
-			length /= 2;
-		node->length = node->prefix = node->suffix = length;
-#pragma GCC unroll 11
-		for (unsigned int order = 0; order < NR_ALIGNS; order++)
-			node->longest[order] = length;
-	}
-}
-
-/* Where the lowest run that fits begins, aligned; b->granules if there is none. Nothing is dirty. */
-static size_t tree_search(const struct bitmap_books *b, size_t count, unsigned int order)
-{
-	size_t n = 1, end, from, to;
-
-	if (b->nodes[1].longest[order] < count)
-		return b->granules;
-	for (; n < b->leaves; pcpu_counters.entries_touched++) {
-		const struct bitmap_node *left = &b->nodes[2 * n], *right = left + 1;
-		size_t middle = middle_of(b, n);
-
-		if (left->longest[order] >= count)
-			n = 2 * n;
-		else if (left->suffix > 0 && aligned_length(middle - left->suffix,
-							    middle + right->prefix, order) >= count)
-			return ALIGN_UP(middle - left->suffix, (size_t)1 << order);
-		else
-			n = 2 * n + 1;
-	}
-	from = (n - b->leaves) * LEAF;
-	end = min(from + LEAF, b->granules);
-	for (;;) { /* the leaf says that there is one */
-		from = next_edge(b, from, end, false);
-		to = next_used(b, from, end);
-		pcpu_counters.entries_touched++;
-		if (aligned_length(from, to, order) >= count)
-			return ALIGN_UP(from, (size_t)1 << order);
-		from = to;
-	}
 }
 
 /* ---- The engine ---- */
@@ -319,11 +126,11 @@ static void bitmap_init(struct pcpu_space *space, size_t used, size_t free, void
 	space->free_size = first < b->granules ? bytes_of(space, first, b->granules) : 0;
 	memset(b->low, 0xff, sizeof(b->low));
 	if (first == 0 && b->granules == b->leaves * LEAF) {
-		tree_fill(b);
+		bitmap_tree_fill(b);
 	} else {
 		for (size_t leaf = 0; leaf < b->leaves; leaf++)
 			bitmap_set(b->dirty, b->leaves + leaf);
-		refresh(space);
+		bitmap_tree_refresh(b);
 	}
 	hint_set(space);
 }
@@ -348,7 +155,7 @@ static void *bitmap_grow(struct pcpu_space *space __unused, void *mem, size_t by
 
 static void update(struct pcpu_space *space)
 {
-	pcpu_counters.entries_touched += refresh(space);
+	pcpu_counters.entries_touched += bitmap_tree_refresh(space->books);
 	hint_set(space);
 }
 
@@ -395,7 +202,7 @@ static bool bitmap_alloc(struct pcpu_space *space, size_t size, size_t align,
 
 	pcpu_counters.scans++;
 	update(space);
-	from = tree_search(b, count, order_of(align));
+	from = bitmap_tree_search(b, count, order_of(align));
 	if (from == b->granules) {
 		from = odd_place(space, size, count, align);
 		count = b->granules - from;
@@ -430,7 +237,7 @@ static void known_lower(struct pcpu_space *space, size_t from, size_t end)
 	struct bitmap_books *b = space->books;
 	size_t below = from - min(from, (size_t)KNOWN_MOST);
 	size_t first = from > 0 ? max(after_last_set(b->used, from - 1, below), below) : 0;
-	size_t last = next_used(b, end, min(end + KNOWN_MOST, b->granules));
+	size_t last = bitmap_next_used(b, end, min(end + KNOWN_MOST, b->granules));
 	unsigned int n = low_index(last - first);
 
 	b->low[n] = min(b->low[n], (uint32_t)first);
@@ -479,11 +286,11 @@ static size_t known_place(struct bitmap_books *b, size_t count, unsigned int ord
 	from = known->place;
 	stop = min(from + KNOWN_REACH, b->granules);
 	for (unsigned int runs = 0; runs < KNOWN_RUNS && from < stop; runs++) {
-		from = ALIGN_UP(next_edge(b, from, stop, false), (size_t)1 << order);
+		from = ALIGN_UP(bitmap_next_edge(b, from, stop, false), (size_t)1 << order);
 		end = from + count;
 		if (from >= stop || end > b->granules)
 			break;
-		end = next_used(b, from, end);
+		end = bitmap_next_used(b, from, end);
 		pcpu_counters.entries_touched++;
 		if (end - from == count)
 			return from;
@@ -526,13 +333,13 @@ static size_t bitmap_alloc_many(struct pcpu_space *space, size_t size, size_t al
 	from = known_place(b, count, order);
 	if (from == b->granules) {
 		update(space);
-		from = tree_search(b, count, order);
+		from = bitmap_tree_search(b, count, order);
 	}
 	stop = min(ALIGN_DOWN(from, (size_t)LEAF) + LEAF, b->granules);
 	while (from < stop && n < max_areas) {
-		end = next_used(b, from, min(from + (max_areas - n) * count, b->granules));
+		end = bitmap_next_used(b, from, min(from + (max_areas - n) * count, b->granules));
 		n += carve_row(space, from, end, count, max_areas - n, offsets + n);
-		from = ALIGN_UP(next_edge(b, max(end, from + 1), stop, false), step);
+		from = ALIGN_UP(bitmap_next_edge(b, max(end, from + 1), stop, false), step);
 	}
 	if (n > 0)
 		known_set(b, count, order, offsets[n - 1] / GRANULE + count);
@@ -556,7 +363,7 @@ static size_t bitmap_free_many(struct pcpu_space *space, size_t offset, uint64_t
 	b->start[n] &= ~starts;
 	b->used[n] &= ~freed;
 	if (end == next) {
-		end = next_edge(b, next, b->granules, true);
+		end = bitmap_next_edge(b, next, b->granules, true);
 		if (end > next)
 			used_change(b, next, end, false);
 		length += (end - next) * GRANULE;
@@ -595,7 +402,7 @@ static void bitmap_find(const struct pcpu_space *space, size_t offset, struct pc
 		end = area_end(b, granule);
 	} else {
 		from = after_last_set(b->used, granule, 0);
-		end = next_used(b, granule, b->granules);
+		end = bitmap_next_used(b, granule, b->granules);
 	}
 	out->offset = from * GRANULE;
 	out->length = bytes_of(space, from, end);
@@ -609,7 +416,7 @@ static void bitmap_walk(const struct pcpu_space *space, pcpu_area_fn fn, void *a
 	for (size_t from = 0; from < b->granules; from = end) {
 		bool used = bitmap_test(b->used, from);
 
-		end = used ? area_end(b, from) : next_used(b, from, b->granules);
+		end = used ? area_end(b, from) : bitmap_next_used(b, from, b->granules);
 		fn(&(struct pcpu_area){from * GRANULE, bytes_of(space, from, end), used}, arg);
 	}
 }
@@ -630,26 +437,6 @@ static size_t bitmap_entries(const struct pcpu_space *space, size_t *room)
 
 /* ---- The checker's part ---- */
 
-static const char *check_tree(const struct bitmap_books *b)
-{
-	struct bitmap_node want;
-
-	for (size_t i = 0; i < BITS_TO_LONGS(2 * b->leaves); i++) {
-		if (b->dirty[i] != 0)
-			return NULL; /* nobody reads it before it is computed anew */
-	}
-	for (size_t n = 1; n < 2 * b->leaves; n++) {
-		node_compute(b, &want, n);
-		for (unsigned int order = 0; order < NR_ALIGNS; order++) {
-			if (want.longest[order] != b->nodes[n].longest[order])
-				return "a node of the tree has another longest run";
-		}
-		if (want.prefix != b->nodes[n].prefix || want.suffix != b->nodes[n].suffix)
-			return "a node of the tree has other ends";
-	}
-	return NULL;
-}
-
 /* One of the known places, another one each time. */
 static const char *check_known(const struct bitmap_books *b)
 {
@@ -661,10 +448,10 @@ static const char *check_known(const struct bitmap_books *b)
 	for (unsigned int n = low_index(known->count); n < NR_LOWS; n++)
 		place = min(place, (size_t)b->low[n]);
 	for (size_t from = 0; from < place; from = end) {
-		from = next_edge(b, from, place, false);
-		end = next_used(b, from, b->granules);
+		from = bitmap_next_edge(b, from, place, false);
+		end = bitmap_next_used(b, from, b->granules);
 		if (ALIGN_UP(from, (size_t)1 << known->order) < place &&
-		    aligned_length(from, end, known->order) >= known->count)
+		    bitmap_aligned_length(from, end, known->order) >= known->count)
 			return "an area fits below the place that is known as the lowest";
 	}
 	return NULL;
@@ -705,7 +492,7 @@ static const char *bitmap_check(const struct pcpu_space *space)
 		return "free_size is not the sum of the free runs";
 	if (space->hint < sums.longest)
 		return "the hint is below the longest free run";
-	return check_known(b) ?: check_tree(b);
+	return check_known(b) ?: bitmap_tree_check(b);
 }
 
 const struct pcpu_engine bitmap_engine = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The books of the engine `bitmap` (bitmap.c); for it, its tests and a debugger. */
+/* The books of the engine `bitmap`: what bitmap.c and bitmap_tree.c share, and their tests and a debugger look at. */
 #pragma once
 
 #include "percpu/area.h"
@@ -38,3 +38,47 @@ struct bitmap_books {
 		[NR_LOWS]; /* the lowest run that frees made since `known` was corrected, by length */
 	bool lowered;	   /* there is one */
 };
+
+/* ---- Free runs. (L) held, as for all that follows. ---- */
+
+/* The first granule in use at or after `from`; end if there is none below it. */
+static inline size_t bitmap_next_used(const struct bitmap_books *b, size_t from, size_t end)
+{
+	return bitmap_next_set(b->used, end, from);
+}
+
+/* The first granule at or after `from` whose bit in used is clear, or starts an area if starts. */
+static inline size_t bitmap_next_edge(const struct bitmap_books *b, size_t from, size_t end,
+				      bool starts)
+{
+	while (from < end) {
+		size_t n = from / BITS_PER_LONG;
+		unsigned long word = ~b->used[n] | (starts ? b->start[n] : 0);
+
+		word >>= from % BITS_PER_LONG;
+		if (word != 0)
+			return min(from + (size_t)__builtin_ctzl(word), end);
+		from = (n + 1) * BITS_PER_LONG;
+	}
+	return end;
+}
+
+/* Granules of [from, end) from where an alignment allows an area to begin. */
+static inline uint32_t bitmap_aligned_length(size_t from, size_t end, unsigned int order)
+{
+	size_t start = ALIGN_UP(from, (size_t)1 << order);
+
+	return start < end ? (uint32_t)(end - start) : 0;
+}
+
+/* ---- The tree (bitmap_tree.c) ---- */
+
+/* Computes what is dirty anew; returns how many nodes that were. */
+size_t bitmap_tree_refresh(struct bitmap_books *b);
+/* The tree of a space that is free all over and fills its leaves: the same as a refresh would compute. */
+void bitmap_tree_fill(struct bitmap_books *b);
+/* Where the lowest run of count granules begins, aligned to 1 << order of them; b->granules if there is none. Nothing
+ * is dirty. */
+size_t bitmap_tree_search(const struct bitmap_books *b, size_t count, unsigned int order);
+/* What is wrong with the tree; NULL: nothing. */
+const char *bitmap_tree_check(const struct bitmap_books *b);

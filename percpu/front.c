@@ -1,27 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The front's two hits, and what makes them quick: classes by size, chunks by pointer. front.h draws
- * the whole picture; front_stock.c has the way in, front_sweep.c the way back.
+ * The front's two hits, and the classes by size that make them quick. front.h draws the whole picture;
+ * front_frames.c finds chunks by pointer, front_zero.c zeroes, front_stock.c has the way in,
+ * front_sweep.c the way back.
  */
 #include "percpu/front_internal.h"
-
-#define FRAME_SHIFT   16 /* no unit is smaller */
-#define FRAME_BUCKETS 1024
 
 bool pcpu_front_on;
 
 static uint8_t class_of[FRONT_MAX_SIZE / FRONT_GRANULE + 1]; /* (C) by granules */
 uint16_t pcpu_front_sizes[FRONT_NR_CLASSES];
 static uint16_t mask_of[FRONT_MAX_ALIGN + 1]; /* (C) by alignment: what a size is rounded up by */
-static size_t unit_granules;		      /* (C) 0: no front */
-static size_t chunk_bytes;		      /* (C) */
-static uintptr_t ptr_to_addr;		      /* (C) what to add to a per-CPU pointer */
+size_t pcpu_front_chunk_bytes;
+uintptr_t pcpu_front_to_addr;
 
 static enum front_mode mode = FRONT_OPEN; /* (L) to change */
-
-/* Frames by pointer, (L) to change. Every list ends in the first chunk's. */
-static struct pcpu_frame first_frame;
-static struct pcpu_frame *frames[FRAME_BUCKETS] = {[0 ... FRAME_BUCKETS - 1] = &first_frame};
 
 /* What a CPU has until it has a front of its own: nothing ready, no room. */
 static struct pcpu_front no_front;
@@ -77,96 +70,6 @@ unsigned int pcpu_front_class(size_t size, size_t align)
 	return class_for(size, align);
 }
 
-/* ---- Frames ---- */
-
-/* The frame of the chunk whose unit 0 a pointer points into, with the granule it starts; NULL if there is
- * none, or it starts no granule. */
-static __always_inline struct pcpu_frame *frame_find(uintptr_t ptr, size_t *granule)
-{
-	struct pcpu_frame *frame;
-
-	frame = __atomic_load_n(&frames[(ptr >> FRAME_SHIFT) % FRAME_BUCKETS], __ATOMIC_ACQUIRE);
-	for (;;) {
-		size_t offset = ptr - frame->base;
-
-		*granule = offset / FRONT_GRANULE | offset << 62; /* odd bytes make it too large */
-		if (likely(*granule < unit_granules))
-			return frame;
-		if (frame == &first_frame)
-			return NULL;
-		frame = __atomic_load_n(&frame->next, __ATOMIC_ACQUIRE);
-	}
-}
-
-struct pcpu_frame *pcpu_front_frame(uintptr_t ptr)
-{
-	size_t granule;
-
-	return frame_find(ptr, &granule);
-}
-
-/* A unit's frames: those that it lies in, wherever it starts. */
-static size_t frames_of_unit(void)
-{
-	return PFN_UP(pcpu_unit_size) * PAGE_SIZE / PCPU_MIN_UNIT_SIZE + 2;
-}
-
-static size_t mark_bytes(void)
-{
-	return pcpu_unit_size / FRONT_GRANULE + pcpu_unit_size / FRONT_BLOCK;
-}
-
-/* What a frame adds to a tag's address over TAGS_OF_BLOCK to come to the mark of its block. tags: a multiple of that,
- * and the marks follow. */
-static uintptr_t to_marks(const uint8_t *tags)
-{
-	return (uintptr_t)tags + unit_granules - (uintptr_t)tags / TAGS_OF_BLOCK;
-}
-
-size_t pcpu_front_book_bytes(void)
-{
-	return pcpu_front_on
-		       ? frames_of_unit() * sizeof(struct pcpu_frame) + mark_bytes() + TAGS_OF_BLOCK
-		       : 0;
-}
-
-void pcpu_front_insert(struct pcpu_chunk *chunk)
-{
-	uintptr_t ptr = (uintptr_t)pcpu_addr_to_ptr((uintptr_t)chunk->base);
-	uintptr_t number = ptr >> FRAME_SHIFT, last = (ptr + pcpu_unit_size - 1) >> FRAME_SHIFT;
-	struct pcpu_frame *frame = chunk->front_books;
-
-	pcpu_assert_locked(__func__);
-	if (!pcpu_front_on || chunk->first)
-		return;
-	chunk->tags = (uint8_t *)ALIGN_UP((uintptr_t)(frame + frames_of_unit()),
-					  (uintptr_t)TAGS_OF_BLOCK);
-	for (; number <= last; number++, frame++) {
-		struct pcpu_frame **head = &frames[number % FRAME_BUCKETS];
-
-		*frame = (struct pcpu_frame){.next = *head,
-					     .head = head,
-					     .base = ptr,
-					     .tags = chunk->tags,
-					     .to_marks = to_marks(chunk->tags)};
-		__atomic_store_n(head, frame, __ATOMIC_RELEASE);
-	}
-}
-
-void pcpu_front_remove(struct pcpu_chunk *chunk)
-{
-	struct pcpu_frame *frame = chunk->front_books;
-
-	pcpu_assert_locked(__func__);
-	for (size_t i = 0; frame && i < frames_of_unit() && frame->head; i++, frame++) {
-		struct pcpu_frame **link = frame->head;
-
-		while (*link != frame)
-			link = &(*link)->next;
-		__atomic_store_n(link, frame->next, __ATOMIC_RELEASE);
-	}
-}
-
 /* ---- Hits ---- */
 
 /* Whether the mode is the one in which a hit works, or the other one too. To be asked with interrupts off:
@@ -202,94 +105,11 @@ void pcpu_front_shutter(bool closed)
 	mode_set(is_closed, is_observed);
 }
 
-#define ZERO_BLOCK 128
-#define LONG_BLOCK 256
-
-/* The n bytes from p on become 0, in stores that may overlap. n: a multiple of 4, above half of kind,
- * no more than kind, which is 16, 32, 64 or ZERO_BLOCK. */
-static __always_inline void zero_short(char *p, size_t n, size_t kind)
-{
-	if (kind == 16) { /* n is more than 8 */
-		__builtin_memset(p, 0, 8);
-		__builtin_memset(p + n - 8, 0, 8);
-	}
-	if (kind >= 32) {
-		port_zero16(p);
-		port_zero16(p + n - 16);
-	}
-	if (kind >= 64) {
-		port_zero16(p + 16);
-		port_zero16(p + n - 32);
-	}
-	if (kind >= 128) {
-		port_zero16(p + 32);
-		port_zero16(p + 48);
-		port_zero16(p + n - 64);
-		port_zero16(p + n - 48);
-	}
-}
-
-/* block: ZERO_BLOCK, LONG_BLOCK or two of these. */
-static __always_inline void zero_block(char *p, size_t block)
-{
-#pragma GCC unroll 32
-	for (size_t i = 0; i < block; i += 16)
-		port_zero16(p + i);
-}
-
-/* n: above ZERO_BLOCK, no more than two of these. */
-static __always_inline void zero_two(char *p, size_t n)
-{
-	zero_block(p, ZERO_BLOCK);
-	zero_block(p + n - ZERO_BLOCK, ZERO_BLOCK);
-}
-
-/* In blocks less than n. */
-static __always_inline void zero_long(char *p, size_t n, size_t block)
-{
-	char *last = p + n - block;
-
-	for (; p < last; p += block)
-		zero_block(p, block);
-	zero_block(last, block);
-}
-
-/* A loop a kind of size, so that none asks in each unit what the size is. */
-static __noinline void __percpu *zeroed_many(uintptr_t ptr, size_t size)
-{
-	char *addr = (char *)(ptr + ptr_to_addr);
-	size_t unit = chunk_bytes, step = pcpu_unit_size, n = ALIGN_UP(size, FRONT_GRANULE);
-
-#define ZERO_EACH_UNIT(zero, ...)                    \
-	do {                                         \
-		unit -= step;                        \
-		zero(addr + unit, n, ##__VA_ARGS__); \
-	} while (unit != 0)
-
-	if (n > LONG_BLOCK) {
-		if (n <= 3 * LONG_BLOCK)
-			ZERO_EACH_UNIT(zero_long, LONG_BLOCK);
-		else /* takes no more stores than the blocks half as long */
-			ZERO_EACH_UNIT(zero_long, 2 * LONG_BLOCK);
-	} else if (n > ZERO_BLOCK) {
-		ZERO_EACH_UNIT(zero_two);
-	} else if (n > 64) {
-		ZERO_EACH_UNIT(zero_short, ZERO_BLOCK);
-	} else if (n > 32) {
-		ZERO_EACH_UNIT(zero_short, 64);
-	} else if (n > 16) {
-		ZERO_EACH_UNIT(zero_short, 32);
-	} else {
-		ZERO_EACH_UNIT(zero_short, 16);
-	}
-	return (void __percpu *)ptr;
-}
-
 /* Zeroes an area on every CPU. The commonest sizes are worth a loop of their own here. */
 static __always_inline void __percpu *zeroed(uintptr_t ptr, size_t size)
 {
-	char *addr = (char *)(ptr + ptr_to_addr);
-	size_t unit = chunk_bytes, step = pcpu_unit_size;
+	char *addr = (char *)(ptr + pcpu_front_to_addr);
+	size_t unit = pcpu_front_chunk_bytes, step = pcpu_unit_size;
 
 	if (size == 8) {
 		do {
@@ -302,7 +122,7 @@ static __always_inline void __percpu *zeroed(uintptr_t ptr, size_t size)
 			__builtin_memset(addr + unit, 0, FRONT_GRANULE);
 		} while (unit != 0);
 	} else {
-		return zeroed_many(ptr, size);
+		return pcpu_front_zero_many(ptr, size);
 	}
 	return (void __percpu *)ptr;
 }
@@ -358,7 +178,7 @@ static __always_inline enum put_outcome put(void __percpu *ptr, bool observed,
 	uint8_t claimed;
 
 	put->claimed = NOT_CLAIMED;
-	put->frame = frame_find((uintptr_t)ptr, &granule);
+	put->frame = pcpu_frame_find((uintptr_t)ptr, &granule);
 	if (unlikely(!put->frame || !mode_suits(observed)))
 		return PUT_MISSED;
 	put->tag = &put->frame->tags[granule];
@@ -435,7 +255,7 @@ static void give_up(void __percpu *ptr, int found)
 
 	if (found == NOT_CLAIMED)
 		return;
-	frame = frame_find((uintptr_t)ptr, &granule);
+	frame = pcpu_frame_find((uintptr_t)ptr, &granule);
 	tag_put_back(&frame->tags[granule], (uint8_t)found, pcpu_front_mark(frame->tags, granule));
 }
 
@@ -610,14 +430,8 @@ static void classes_init(void)
 
 uint8_t *pcpu_front_init_hits(void)
 {
-	uintptr_t memory = (uintptr_t)port_early_alloc(mark_bytes() + TAGS_OF_BLOCK);
-	uint8_t *tags = (uint8_t *)ALIGN_UP(memory, (uintptr_t)TAGS_OF_BLOCK);
-
 	classes_init();
-	unit_granules = pcpu_unit_size / FRONT_GRANULE;
-	chunk_bytes = pcpu_chunk_bytes();
-	ptr_to_addr = (uintptr_t)pcpu_base_addr - (uintptr_t)__per_cpu_start;
-	first_frame = (struct pcpu_frame){
-		.base = (uintptr_t)__per_cpu_start, .tags = tags, .to_marks = to_marks(tags)};
-	return tags;
+	pcpu_front_chunk_bytes = pcpu_chunk_bytes();
+	pcpu_front_to_addr = (uintptr_t)pcpu_base_addr - (uintptr_t)__per_cpu_start;
+	return pcpu_front_frames_init();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What front.c and front_stock.c share with front_sweep.c: tags, and the step from live to dead. */
+/* What the files of the front share: tags, the step from live to dead, chunks by pointer. */
 #pragma once
 
 #include "percpu/front.h"
@@ -81,6 +81,51 @@ static __always_inline void front_bury(struct pcpu_front *front, const struct pc
 	count_up(&front->dead_bytes, size);
 }
 
+/* ---- Frames (front_frames.c) ---- */
+
+#define PCPU_FRAME_SHIFT 16 /* no unit is smaller */
+#define PCPU_FRAME_LISTS 1024
+
+/* By pointer; (L) to change. Every list ends in the first chunk's. */
+extern struct pcpu_frame *pcpu_frames[PCPU_FRAME_LISTS];
+extern struct pcpu_frame pcpu_first_frame;
+extern size_t pcpu_front_granules; /* (C) of a unit; 0: no front */
+
+/* The frame of the chunk whose unit 0 a pointer points into, with the granule it starts; NULL if there is
+ * none, or it starts no granule. */
+static __always_inline struct pcpu_frame *pcpu_frame_find(uintptr_t ptr, size_t *granule)
+{
+	struct pcpu_frame *frame;
+
+	frame = __atomic_load_n(&pcpu_frames[(ptr >> PCPU_FRAME_SHIFT) % PCPU_FRAME_LISTS],
+				__ATOMIC_ACQUIRE);
+	for (;;) {
+		size_t offset = ptr - frame->base;
+
+		*granule = offset / FRONT_GRANULE | offset << 62; /* odd bytes make it too large */
+		if (likely(*granule < pcpu_front_granules))
+			return frame;
+		if (frame == &pcpu_first_frame)
+			return NULL;
+		frame = __atomic_load_n(&frame->next, __ATOMIC_ACQUIRE);
+	}
+}
+
+/* The frame that holds an area of the front. Interrupts off, or (A) held. */
+struct pcpu_frame *pcpu_front_frame(uintptr_t ptr);
+/* Sets the first chunk's frame up; returns its tags. At set-up. */
+uint8_t *pcpu_front_frames_init(void);
+
+/* ---- Zeroing (front_zero.c) ---- */
+
+extern size_t pcpu_front_chunk_bytes; /* (C) from unit 0 to behind the last unit */
+extern uintptr_t pcpu_front_to_addr; /* (C) what to add to a per-CPU pointer for unit 0's address */
+
+/* Zeroes an area of more than 4 bytes on every CPU; returns ptr. */
+void __percpu *pcpu_front_zero_many(uintptr_t ptr, size_t size);
+
+/* ---- Fronts and their limits ---- */
+
 /* Makes a CPU's hits work on that front; NULL: on none. At set-up. */
 void pcpu_front_give(unsigned int cpu, struct pcpu_front *front);
 /* What front.c keeps; returns the first chunk's tags. At set-up. */
@@ -98,8 +143,6 @@ static inline uint8_t *pcpu_front_mark(uint8_t *tags, size_t granule)
 struct pcpu_front *pcpu_front_of(unsigned int cpu);
 /* That of the calling CPU. Interrupts off. */
 struct pcpu_front *pcpu_front_mine(void);
-/* The frame that holds an area of the front. Interrupts off, or (A) held. */
-struct pcpu_frame *pcpu_front_frame(uintptr_t ptr);
 /* Lets a full stack hold some more, if there is room in the budget. Returns whether it does. Its CPU, interrupts
  * off. */
 bool pcpu_front_deepen(struct pcpu_front *front, unsigned int class);

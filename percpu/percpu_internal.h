@@ -32,7 +32,7 @@ struct pcpu_pages {
 	size_t nr_populated; /* (A) bits set */
 };
 
-/* A stretch of addresses that unit 0 of a chunk lies in, for finding the chunk without a lock (front.c). */
+/* A stretch of addresses that unit 0 of a chunk lies in, for finding the chunk without a lock (front_frames.c). */
 struct pcpu_frame {
 	struct pcpu_frame *next, **head; /* (L) of its bucket; next is read without */
 	uintptr_t base;			 /* (C) per-CPU pointer to unit 0, like the rest */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* links: percpu/bitmap.c */
+/* links: percpu/bitmap.c percpu/bitmap_tree.c */
 /*
  * The engine `bitmap` by itself, beside a model that knows for each granule which area has it. Every
  * answer is compared, and where the model finds room the engine must too, in the lowest place.

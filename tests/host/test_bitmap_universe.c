@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* links: percpu/bitmap.c */
+/* links: percpu/bitmap.c percpu/bitmap_tree.c */
 /*
  * Small universes of the engine `bitmap`, exhaustively: from spaces with 16 free granules, every
  * sequence of up to HOST_DEPTH operations: allocations of 1-24 bytes at alignments 1-64, each also

@@ -10,10 +10,10 @@
  *	may_use_memory           pcpu_mem_alloc, pcpu_mem_free, port_page_*: what they assert
  *	list_del, list_add_*     kernel/list.h
  *	relocate                 pcpu_chunk_relocate in chunk.c
- *	try_chunk, search        try_chunk, search in alloc.c (list_for_each_entry_safe)
- *	grow_books               grow_books in alloc.c
- *	make_chunk               make_chunk in alloc.c, pcpu_chunk_create in chunk.c
- *	alloc                    alloc_for, serve, find_area, undo_area in alloc.c
+ *	try_chunk, search        try_chunk, search in search.c (list_for_each_entry_safe)
+ *	grow_books               grow_books in search.c
+ *	make_chunk               make_chunk in search.c, pcpu_chunk_create in chunk.c
+ *	alloc                    alloc_for, serve in alloc.c, pcpu_find_area, pcpu_undo_area in search.c
  *	free_area                free_for, free_locked in alloc.c
  *	worker                   pcpu_reclaim in reclaim.c, pcpu_chunk_unlink_surplus in chunk.c
  *	sync                     pcpu_sync in reclaim.c

@@ -86,7 +86,7 @@ class Census:
         self.problem = None
         self.live = self.dead = self.bytes = 0
         self.idle = {}  # pointer: (chunk's number, offset, class)
-        self.pointer_to_address = target.number(target.variable("ptr_to_addr", "percpu/front.c"))
+        self.pointer_to_address = target.number(target.variable("pcpu_front_to_addr"))
         for chunk in chunks:
             self._tags(chunk)
         self._stacks(cpus)
