@@ -259,31 +259,47 @@ struct census {
 	const char *error;
 };
 
-/* Every tag stands at the start of an area of its class, and is counted. */
-static void check_tag(struct census *census, const struct pcpu_chunk *chunk, size_t granule)
-{
-	uint8_t tag = tag_of(&chunk->tags[granule]);
-	struct pcpu_area area;
+struct tags {
+	struct census *census;
+	const struct pcpu_chunk *chunk;
+	size_t nr; /* that stand at the start of an area */
+};
 
-	if (tag == 0)
+/* An area with a tag is of its class, and is counted. */
+static void check_tag(const struct pcpu_area *area, void *arg)
+{
+	struct tags *tags = arg;
+	struct census *census = tags->census;
+	size_t granule = area->offset / FRONT_GRANULE;
+	uint8_t tag = tag_of(&tags->chunk->tags[granule]);
+
+	if (!area->used || area->offset % FRONT_GRANULE != 0 || tag == 0)
 		return;
-	pcpu_engine->find(&chunk->space, granule * FRONT_GRANULE, &area);
-	if (!area.used || area.offset != granule * FRONT_GRANULE) {
-		census->error = "a tag where no area starts";
-		return;
-	}
+	tags->nr++;
 	if (tag == TAG_DEAD) {
-		census->dead += area.length;
-		if (!tag_of(&chunk->tags[pcpu_unit_size / FRONT_GRANULE +
-					 granule * FRONT_GRANULE / FRONT_BLOCK]))
+		census->dead += area->length;
+		if (!tag_of(pcpu_front_mark(tags->chunk->tags, granule)))
 			census->error = "a dead area in a block without a mark";
 		return;
 	}
-	if (area.length != pcpu_front_size(tag & ~TAG_LIVE))
+	if (area->length != pcpu_front_size(tag & ~TAG_LIVE))
 		census->error = "an area of another length than its class";
 	census->live += tag & TAG_LIVE ? 1 : 0;
-	census->live_bytes += tag & TAG_LIVE ? area.length : 0;
+	census->live_bytes += tag & TAG_LIVE ? area->length : 0;
 	census->idle += tag & TAG_LIVE ? 0 : 1;
+}
+
+/* One walk of the areas and one of the tags, so that it takes no longer with an engine that finds areas slowly. */
+static void check_tags(struct census *census, const struct pcpu_chunk *chunk)
+{
+	struct tags tags = {.census = census, .chunk = chunk};
+	size_t nr = 0;
+
+	pcpu_engine->walk(&chunk->space, check_tag, &tags);
+	for (size_t n = 0; n < chunk->space.span / FRONT_GRANULE; n++)
+		nr += tag_of(&chunk->tags[n]) != 0;
+	if (nr != tags.nr)
+		census->error = "a tag where no area starts";
 }
 
 static void check_stacks(struct census *census, const struct pcpu_front *front)
@@ -317,10 +333,8 @@ const char *pcpu_front_check(void)
 	unsigned int cpu;
 
 	pcpu_assert_locked(__func__);
-	list_for_each_entry (chunk, &pcpu_all_chunks, all) {
-		for (size_t n = 0; n < chunk->space.span / FRONT_GRANULE; n++)
-			check_tag(&census, chunk, n);
-	}
+	list_for_each_entry (chunk, &pcpu_all_chunks, all)
+		check_tags(&census, chunk);
 	for_each_possible_cpu (cpu)
 		check_stacks(&census, pcpu_front_of(cpu));
 	pcpu_front_count(&stats);
