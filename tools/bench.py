@@ -41,7 +41,7 @@ def variables(kind):
     own = os.environ
     words = "selftest=none replay=none " + own.get("CMDLINE", "")
     if kind in TIMED:
-        return {"SMP": own.get("BENCH_SMP") or str(CPUS), "CMDLINE": words,
+        return {"SMP": own.get("BENCH_SMP") or str(CPUS), "PIN": "1", "CMDLINE": words,
                 "QEMUEXTRA": "-cpu qemu64 " + own.get("QEMUEXTRA", "")}
     return {"SMP": "1", "ACCEL": "tcg,thread=single", "CMDLINE": "possible_cpus=4 " + words,
             "QEMUEXTRA": "-cpu qemu64 -icount shift=0 -nodefaults " + own.get("QEMUEXTRA", "")}

@@ -6,8 +6,8 @@ runs belong together when everything but the figures and the engine is the same.
 """
 import re
 
-FIGURES = ("alloc", "free", "each_alloc", "each_free", "pair", "event", "each", "longest", "pages", "left", "ratio", "us", "locks",
-           "mutexes", "host")  # in the order in which they are shown
+FIGURES = ("alloc", "free", "each_alloc", "each_free", "pair", "event", "each", "longest", "pages", "left", "ratio", "pairs",
+           "locks", "mutexes", "host")  # in the order in which they are shown
 ASIDE = ("engine", "front", "reclaim", "failed", "limit", "left_limit", "live_bytes", "at",
          "chunks")  # neither nor
 LINE = re.compile(r"^(?:percpu> )?(bench=\w+(?: \w+=\S+)*)\s*$")

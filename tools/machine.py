@@ -22,6 +22,7 @@ import subprocess
 import tempfile
 
 import mkiso
+import pin
 import tap
 
 ROOT = mkiso.ROOT
@@ -60,6 +61,7 @@ class Options:
         self.gdb = get("GDB", "0") != "0"
         self.stopped = get("STOPPED", "0") != "0"
         self.dry = get("DRY", "0") != "0"
+        self.pinned = get("PIN", "0") != "0"
         self.tape = None  # a recording that is made or replayed (tools/record.py)
         self.paced = False  # input goes in small pieces
         self.gdb_name = "gdb"  # of the socket
@@ -147,6 +149,8 @@ def qemu_line(options, iso, report, gdb_fd=None):
         line += ["-chardev", f"socket,id=gdb,fd={gdb_fd},server=on,wait=off", "-gdb", "chardev:gdb"]
     if options.stopped:
         line += ["-S"]
+    if options.pinned:
+        line += pin.FLAGS
     return line + options.extra
 
 
@@ -199,6 +203,8 @@ class Machine:
             pass_fds=fds)
         if listener:
             listener.close()
+        if self.options.pinned:
+            pin.in_background(self.process.pid)
 
     def _unlink_socket(self):
         path = gdb_socket(self.options.gdb_name)

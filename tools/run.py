@@ -3,7 +3,7 @@
 """Boots the kernel in QEMU with its console on this terminal, or on a pipe: `make run`.
 
 Options come from the environment: SMP MEM CMDLINE TRACE ACCEL UEFI TIMEOUT QEMU QEMUEXTRA GDB STOPPED DRY
-and NAME (the report's name, build/NAME.ktap; default run). Exit status 0 only if the kernel ended with
+PIN and NAME (the report's name, build/NAME.ktap; default run). Exit status 0 only if the kernel ended with
 "all good" and the whole test plan was seen; else 1 and one line on stderr that says why.
 
 Nothing ever waits for one side only: input and output are read as they come and kept until the other

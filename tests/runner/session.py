@@ -18,7 +18,7 @@ def environment(**variables):
     """Ours, with the variables of `make run` set to just these."""
     clean = {key: value for key, value in os.environ.items()
              if key not in ("SMP", "CPUS", "MEM", "CMDLINE", "TRACE", "VIDEO", "ACCEL", "UEFI", "TIMEOUT",
-                            "QEMU", "QEMUEXTRA", "BOCHS", "KERNEL", "GDB", "STOPPED", "DRY", "NAME", "BOOTS",
+                            "QEMU", "QEMUEXTRA", "BOCHS", "KERNEL", "GDB", "STOPPED", "DRY", "PIN", "NAME", "BOOTS",
                             "BREAK", "DEV", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")}
     return dict(clean, **{key: str(value) for key, value in variables.items()})
 

@@ -16,6 +16,7 @@ import time
 
 from session import PROMPT, QUIET, ROOT, RUN, Session, environment, run
 
+import pin
 import taptest
 
 FAST = "selftest=break_* replay=none"  # one test, no replay
@@ -157,6 +158,20 @@ def test_dry_run_prints_the_line_and_boots_nothing():
         assert part in done.stdout, f"{part} is not in {done.stdout}"
     assert "-nographic" not in done.stdout
     assert len(done.stdout.splitlines()) == 1, done.stdout
+
+
+def test_pinned_cpus_keep_to_one_processor_each():
+    processors = sorted(os.sched_getaffinity(0))
+    with Session(SMP=3, PIN=1, CMDLINE=QUIET, NAME="runner-pin") as session:
+        session.until_prompt()
+        qemu, = [pid for pid in children(session.process.pid) if pin.threads(pid)]
+        got = {number: os.sched_getaffinity(thread) for number, thread in pin.threads(qemu).items()}
+        assert got == {number: {processors[number % len(processors)]} for number in range(3)}, got
+    with Session(SMP=2, CMDLINE=QUIET, NAME="runner-free") as session:
+        session.until_prompt()
+        tasks = [os.sched_getaffinity(int(task)) for pid in children(session.process.pid)
+                 for task in os.listdir(f"/proc/{pid}/task")]
+        assert tasks and all(len(task) == len(processors) for task in tasks), tasks
 
 
 def test_make_passes_its_variables_and_status():
