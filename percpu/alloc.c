@@ -13,13 +13,6 @@
 /* (A) What comes along with a request of the front. */
 static struct front_batch batch;
 
-void pcpu_count_carved(struct pcpu_chunk *chunk, ssize_t areas, size_t bytes)
-{
-	chunk->nr_areas += (size_t)areas;
-	pcpu_counters.live_areas += (size_t)areas;
-	pcpu_counters.live_bytes += bytes;
-}
-
 static void __percpu *area_pointer(const struct request *req)
 {
 	return pcpu_addr_to_ptr((uintptr_t)req->chunk->base + req->grant.offset);

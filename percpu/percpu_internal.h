@@ -135,7 +135,7 @@ size_t pcpu_tree_count(void);
 /* Allocates the slot lists; once, at set-up. */
 void pcpu_slots_init(void);
 
-/* ---- The way of a request (alloc.c) ---- */
+/* ---- The way of a request (alloc.c, search.c) ---- */
 /* So many areas and bytes of the chunk are in use more, or, below 0, fewer. (L) held. */
 void pcpu_count_carved(struct pcpu_chunk *chunk, ssize_t areas, size_t bytes);
 /* The whole way of a request that the front did not serve, warnings included. */

@@ -21,6 +21,13 @@
 
 enum outcome { FOUND, BOOKS_FULL, NOT_FOUND };
 
+void pcpu_count_carved(struct pcpu_chunk *chunk, ssize_t areas, size_t bytes)
+{
+	chunk->nr_areas += (size_t)areas;
+	pcpu_counters.live_areas += (size_t)areas;
+	pcpu_counters.live_bytes += bytes;
+}
+
 /* One area of the chunk, as the contract says. */
 static bool carve_one(struct request *req, struct pcpu_chunk *chunk)
 {
