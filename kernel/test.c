@@ -281,6 +281,11 @@ bool test_takes(unsigned int cpu)
 	return cpu % test_stride() == 0 || cpu + 1 == nr_cpu_ids;
 }
 
+unsigned int test_rounds(unsigned int rounds)
+{
+	return test_stride() == 1 ? rounds : max(rounds / 4, 2u);
+}
+
 unsigned int test_count(const char *selection)
 {
 	unsigned int count = 0;

@@ -42,6 +42,8 @@ struct test {
 unsigned int test_stride(void);
 /* Whether that CPU is one of them; the last one always is. */
 bool test_takes(unsigned int cpu);
+/* So many rounds of what goes to all CPUs; where there are many of these, a quarter of them, but two at least. */
+unsigned int test_rounds(unsigned int rounds);
 
 /* Records a failure with a message and goes on. */
 void test_fail(struct test_run *t, const char *file, int line, const char *fmt, ...) __printf(4, 5);

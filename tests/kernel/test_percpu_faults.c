@@ -148,7 +148,7 @@ static void check_elsewhere(void *arg)
 static void fail_each(struct test_run *t, enum port_hook hook, const char *name)
 {
 	void __percpu *ptr = NULL;
-	unsigned long n, step = test_stride() == 1 ? 1 : 4 * test_stride();
+	unsigned long n, step = test_stride() == 1 ? 1 : 8 * test_stride();
 
 	for (n = 1; n < 1000 && !ptr; n += step) {
 		test_chunks_exhaust(t);

@@ -46,6 +46,7 @@ static void watched_reclaim(void)
 
 TEST(percpu_U4_reclaim_keeps_the_mutex_until_the_pages_are_gone, TEST_QUICK)
 {
+	unsigned int rounds = test_rounds(20);
 	unsigned long freed;
 	size_t n;
 
@@ -56,7 +57,7 @@ TEST(percpu_U4_reclaim_keeps_the_mutex_until_the_pages_are_gone, TEST_QUICK)
 	mutex_releases = 0;
 	without_mutex = 0;
 	/* The frees wake the worker too; whichever of the two comes first destroys the chunks. */
-	for (unsigned int i = 0; i < 20; i++) {
+	for (unsigned int i = 0; i < rounds; i++) {
 		freed = pcpu_sync();
 		test_free_all(areas, n);
 		watched_reclaim();
@@ -64,8 +65,8 @@ TEST(percpu_U4_reclaim_keeps_the_mutex_until_the_pages_are_gone, TEST_QUICK)
 		EXPECT(pcpu_sync() > freed);
 		n = test_fill_chunk(areas, ARRAY_SIZE(areas), BIG);
 	}
-	EXPECT(releases >= 20 * 2);
-	EXPECT_EQ(mutex_releases, 20); /* once a run, at its end */
+	EXPECT(releases >= rounds * 2);
+	EXPECT_EQ(mutex_releases, rounds); /* once a run, at its end */
 	EXPECT_EQ(without_mutex, 0);
 	test_free_all(areas, n);
 	test_chunks_release();
@@ -274,16 +275,17 @@ static void cycle(struct test_run *t, struct ledger *ledger)
 
 TEST(percpu_U17_destroyed_chunks_give_everything_back, TEST_QUICK)
 {
+	unsigned int rounds = test_rounds(5);
 	struct ledger first, last;
 	struct pcpu_stats before, after;
 
 	test_chunks_exhaust(t);
 	cycle(t, &first);
 	pcpu_stats_get(&before);
-	for (unsigned int i = 0; i < 5; i++)
+	for (unsigned int i = 0; i < rounds; i++)
 		cycle(t, &last);
 	pcpu_stats_get(&after);
-	EXPECT(after.chunks_freed >= before.chunks_freed + 5);
+	EXPECT(after.chunks_freed >= before.chunks_freed + rounds);
 	EXPECT_EQ(after.chunks_made - after.chunks_freed, before.chunks_made - before.chunks_freed);
 	EXPECT_EQ(last.percpu_pages, first.percpu_pages);
 	EXPECT_EQ(last.meta_bytes, first.meta_bytes);

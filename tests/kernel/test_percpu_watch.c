@@ -81,6 +81,6 @@ TEST(percpu_O4_no_cpu_reads_a_page_after_it_was_given_back, TEST_QUICK)
 
 	if (cpu >= nr_cpu_ids)
 		cpu = cpumask_next(&cpu_online_mask, 0);
-	for (int round = 0; round < 10 && !test_failed(t); round++)
+	for (unsigned int n = test_rounds(10); n > 0 && !test_failed(t); n--)
 		read_while_reclaimed(t, cpu);
 }
