@@ -9,7 +9,7 @@ import re
 FIGURES = ("alloc", "free", "each_alloc", "each_free", "pair", "event", "each", "longest", "pages", "left", "ratio", "pairs",
            "locks", "mutexes", "host")  # in the order in which they are shown
 ASIDE = ("engine", "front", "reclaim", "failed", "limit", "left_limit", "live_bytes", "at",
-         "chunks")  # neither nor
+         "chunks", "us")  # neither nor
 LINE = re.compile(r"^(?:percpu> )?(bench=\w+(?: \w+=\S+)*)\s*$")
 
 
